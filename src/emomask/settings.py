@@ -1,0 +1,114 @@
+"""One validated settings object, with the same names as ROS parameters, command line options and web form fields."""
+
+import dataclasses
+import math
+from dataclasses import dataclass
+from typing import Any, Dict, Mapping
+
+from emomask.errors import SettingsError
+
+
+def _setting(default, doc, choices=None, low=None, high=None):
+    return dataclasses.field(default=default, metadata={"doc": doc, "choices": choices, "low": low, "high": high})
+
+
+class Validated:
+    """Base of frozen settings dataclasses whose fields were made with ``_setting``."""
+
+    def __post_init__(self):
+        for field in dataclasses.fields(self):
+            object.__setattr__(self, field.name, _checked(field, getattr(self, field.name)))
+
+    @classmethod
+    def from_mapping(cls, values: Mapping[str, Any]):
+        """Settings from names and values of any origin. Raises SettingsError for an unknown name or a bad value."""
+        known = {field.name for field in dataclasses.fields(cls)}
+        unknown = sorted(set(values) - known)
+        if unknown:
+            raise SettingsError("Unknown setting %s. Known: %s." % (", ".join(unknown), ", ".join(sorted(known))))
+        return cls(**values)
+
+    def replace(self, **changes):
+        """A copy with some fields changed and everything validated again."""
+        return dataclasses.replace(self, **changes)
+
+    def as_dict(self) -> Dict[str, Any]:
+        """Names and values."""
+        return dataclasses.asdict(self)
+
+
+def _checked(field, value):
+    """``value`` as the type of the field's default, or SettingsError naming the field, its range and what was given."""
+    kind = type(field.default)
+    choices, low, high = (field.metadata[key] for key in ("choices", "low", "high"))
+    try:
+        if kind is bool:
+            if isinstance(value, str):
+                value = {"true": True, "1": True, "false": False, "0": False}[value.strip().lower()]
+            elif not isinstance(value, (bool, int)) or value not in (0, 1):
+                raise ValueError(value)
+            value = bool(value)
+        elif kind is str:
+            if value is None or isinstance(value, (dict, list)):
+                raise ValueError(value)
+            value = str(value)
+        elif isinstance(value, bool) or (kind is int and float(value) != int(value)):
+            raise ValueError(value)
+        else:
+            value = kind(value)
+    except (ValueError, TypeError, KeyError, OverflowError) as error:
+        names = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
+        raise SettingsError("%s must be %s, not %r." % (field.name, names[kind], value)) from error
+    if choices and value not in choices:
+        raise SettingsError("%s must be one of %s, not %r." % (field.name, ", ".join(choices), value))
+    if kind is float and not math.isfinite(value):
+        raise SettingsError("%s must be a finite number, not %r." % (field.name, value))
+    if (low is not None and value < low) or (high is not None and value > high):
+        raise SettingsError("%s must lie between %s and %s, not %r." % (field.name, low, high, value))
+    return value
+
+
+DETECTORS = ("centerface", "face_alignment")
+LANDMARKERS = ("fast", "face_alignment", "auto")
+STYLES = ("emoji", "blur", "pixelate", "solid")
+FAILURE_MODES = ("drop", "pixelate")
+DEVICES = ("auto", "cpu", "cuda")
+
+
+@dataclass(frozen=True)
+class Settings(Validated):
+    """How faces are found and covered. Raises SettingsError when a value is out of its range."""
+
+    detector: str = _setting("centerface", "what finds the faces", DETECTORS)
+    detection_threshold: float = _setting(
+        0.2, "score from which a new face is covered; lower covers more", low=0.01, high=0.99
+    )
+    detection_size: int = _setting(
+        480, "longest side in pixels at which faces are sought; larger finds smaller faces, slower", low=96, high=4096
+    )
+    landmarks: str = _setting("fast", "what finds the 68 landmarks; auto: face_alignment, else fast", LANDMARKERS)
+    face_alignment_detector: str = _setting(
+        "sfd",
+        "the detector of the face-alignment library that detector:=face_alignment uses",
+        ("sfd", "blazeface", "dlib", "yunet"),
+    )
+    device: str = _setting("auto", "where the networks run", DEVICES)
+    threads: int = _setting(0, "processor threads of the networks; 0: one for each core", low=0, high=256)
+    models: str = _setting("", "folder with the ONNX files; empty: the ones that come with emomask")
+    style: str = _setting("emoji", "what covers a face", STYLES)
+    emojis: str = _setting("", "folder with one PNG for each emotion (happy.png ...); empty: the built-in set")
+    margin: float = _setting(
+        0.15, "how far the mask goes beyond the face, as a fraction of the face's size", low=0.0, high=2.0
+    )
+    hold: float = _setting(
+        1.0, "seconds for which a face that is no longer found stays covered (in a stream)", low=0.0, high=60.0
+    )
+    smoothing: float = _setting(
+        0.5, "seconds over which the emotion is averaged; more is steadier, less is quicker", low=0.0, high=10.0
+    )
+    lookahead: int = _setting(
+        0, "frames by which the output waits so that a new face is covered before it is found", low=0, high=60
+    )
+    on_failure: str = _setting(
+        "drop", "what becomes of a frame that could not be masked: nothing, or the whole frame pixelated", FAILURE_MODES
+    )

@@ -1,0 +1,130 @@
+"""Trains the 68-point network."""
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from emomask.errors import DataError
+from emomask.landmark_index import MIRRORED, OUTER_EYE_CORNERS
+from emomask.perception.geometry import LANDMARK_CROP_SCALE
+from emomask.training import augment
+from emomask.training.landmarks68 import HAND_MADE, SIDE, LandmarkCrops, is_validation, read_landmarks68
+from emomask.training.loop import Trainer, seed_everything
+from emomask.training.networks import LandmarkNet, count_parameters, export_onnx
+
+BATCH = 64
+VIEW = LandmarkNet.input_size
+
+
+def wing_loss(difference, width=10.0, curvature=2.0):
+    """Wing loss (Feng et al., CVPR 2018) of differences in pixels, averaged."""
+    size = difference.abs()
+    constant = width - width * math.log(1 + width / curvature)
+    return torch.where(size < width, width * torch.log(1 + size / curvature), size - constant).mean()
+
+
+def _centred(crops: LandmarkCrops):
+    """Centre and side of the boxes around the points, as the live chain makes its crops from landmarks."""
+    low, high = crops.points.min(axis=1), crops.points.max(axis=1)
+    return (low + high) / 2, (high - low).max(axis=1) * LANDMARK_CROP_SCALE
+
+
+def _maps_around(crops: LandmarkCrops, jitter):
+    """Compose ``jitter`` (maps in -1..1 of the ideal crop) with the ideal crop of each picture."""
+    centre, side = _centred(crops)
+    scale = torch.from_numpy(side / SIDE).float()[:, None, None]
+    offset = torch.from_numpy((centre + 0.5) / SIDE * 2 - 1).float()
+    maps = jitter * scale
+    maps[:, :, 2] += offset
+    return maps
+
+
+def _targets(crops: LandmarkCrops, maps, mirrored):
+    """Points as fractions 0..1 of the crops that ``maps`` cut; mirrored crops get their points renumbered."""
+    points = torch.from_numpy((crops.points + 0.5) / SIDE * 2 - 1).float()
+    inverse = torch.linalg.inv(maps[:, :, :2])
+    moved = torch.einsum("nij,nkj->nki", inverse, points - maps[:, None, :, 2]) / 2 + 0.5
+    renumbered = moved[:, list(MIRRORED)]
+    return torch.where(mirrored[:, None, None], renumbered, moved).flatten(1)
+
+
+def _batches(hand_made: LandmarkCrops, machine_made: LandmarkCrops):
+    def cut(crops):
+        jitter, mirrored = augment.random_affine(len(crops), rotation=45, scale=(0.82, 1.22), shift=0.07, flip=0.5)
+        maps = _maps_around(crops, jitter)
+        images = augment.sample(torch.from_numpy(crops.images)[:, None].float(), maps, VIEW)
+        images = augment.random_light(images, contrast=0.4, brightness=0.15)
+        images = augment.random_detail(images, probability=0.25, smallest=0.15)
+        return augment.random_erase(images, probability=0.3, largest=0.45), _targets(crops, maps, mirrored)
+
+    def epoch_batches(_epoch):
+        first = torch.randperm(len(hand_made)).numpy()
+        second = torch.randperm(len(hand_made)).numpy()
+        some = torch.randperm(len(machine_made)).numpy()[: len(machine_made) // 2]
+        rows = np.concatenate([first, second, -1 - some])[torch.randperm(2 * len(hand_made) + len(some)).numpy()]
+        for start in range(0, len(rows) - BATCH // 2, BATCH):
+            chosen = rows[start : start + BATCH]
+            parts = [cut(hand_made.select(chosen[chosen >= 0])), cut(machine_made.select(-1 - chosen[chosen < 0]))]
+            yield tuple(torch.cat(tensors) for tensors in zip(*parts))
+
+    steps = len(range(0, 2 * len(hand_made) + len(machine_made) // 2 - BATCH // 2, BATCH))
+    return epoch_batches, steps
+
+
+@torch.no_grad()
+def _mean_error(network, crops: LandmarkCrops) -> float:
+    """Mean distance to the points over the distance of the outer eye corners, on ideal crops."""
+    identity = torch.eye(2, 3).repeat(len(crops), 1, 1)
+    maps = _maps_around(crops, identity)
+    images = augment.sample(torch.from_numpy(crops.images)[:, None].float(), maps, VIEW)
+    targets = _targets(crops, maps, torch.zeros(len(crops), dtype=torch.bool)).reshape(-1, 68, 2)
+    found = torch.cat([network(images[start : start + 128]) for start in range(0, len(images), 128)])
+    distance = (found.reshape(-1, 68, 2) - targets).norm(dim=2).mean(dim=1)
+    left, right = OUTER_EYE_CORNERS
+    return float((distance / (targets[:, left] - targets[:, right]).norm(dim=1)).mean())
+
+
+def train_landmarks(data, folder, epochs=60, seed=0, peak_rate=0.05) -> Path:
+    """Train ``LandmarkNet`` on 68-point crops and return the path of ``folder/landmarks68.onnx``.
+
+    Hand-made crops are seen twice an epoch, half of the others once; the hand-made photos that ``is_validation``
+    sets aside never. Writes ``checkpoint.pt`` (a second call goes on from it), ``history.json``,
+    ``learning_curve.png`` and ``summary.json``. Method: wing loss, random rotation, scale, light, blur and occlusion,
+    SGD with a one-cycle schedule, averaged weights.
+
+    Raises DataError when the data cannot be read or the folder holds a checkpoint of another training.
+    """
+    seed_everything(seed)
+    crops = read_landmarks68(data)
+    by_hand = np.array([name.startswith(HAND_MADE) for name in crops.names])
+    held_out = np.array([is_validation(name) for name in crops.names])
+    hand_made, validation = crops.select(by_hand & ~held_out), crops.select(held_out)
+    if not len(hand_made) or not len(validation):
+        raise DataError("%s has no hand-made crops (helen_*, afw_*) to train and to validate on." % data)
+    epoch_batches, steps = _batches(hand_made, crops.select(~by_hand))
+    network = LandmarkNet().to(memory_format=torch.channels_last)  # faster than NCHW on a CPU
+    settings = {
+        "network": "landmarks68",
+        "epochs": epochs,
+        "seed": seed,
+        "peak_rate": peak_rate,
+        "hand_made": len(hand_made),
+        "machine_made": int((~by_hand).sum()),
+        "validation": len(validation),
+    }
+    trainer = Trainer(network, folder, epochs, steps, peak_rate, 1e-4, 0.998, settings)
+    trainer.resume()
+    averaged = trainer.run(
+        epoch_batches,
+        lambda model, images, targets: wing_loss((model(images) - targets) * VIEW),
+        lambda model: {"validation_nme_interocular": _mean_error(model, validation)},
+    )
+    path = trainer.folder / "landmarks68.onnx"
+    export_onnx(averaged, path, "landmarks")
+    trainer.plot("68 landmarks")
+    summary = dict(settings, parameters=count_parameters(network), **trainer.history[-1])
+    (trainer.folder / "summary.json").write_text(json.dumps(summary, indent=1))
+    return path

@@ -1,0 +1,149 @@
+"""What the training commands share: seeds, averaged weights, resumable checkpoints, learning curves."""
+
+import json
+import os
+import random
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from tqdm import tqdm
+
+from emomask.errors import DataError
+
+
+def seed_everything(seed: int) -> None:
+    """Seed Python, numpy and torch."""
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)
+
+
+class Trainer:
+    """Trains a network with SGD, a one-cycle schedule and an exponential moving average of the weights.
+
+    One-cycle: Smith and Topin, 2019. The averaged weights are the ones that are validated and shipped.
+
+    Parameters
+    ----------
+    network: torch module, trained in place.
+    folder: where ``checkpoint.pt``, ``history.json`` and ``learning_curve.png`` go.
+    epochs, steps_per_epoch: length of the schedule.
+    peak_rate, weight_decay: of SGD with Nesterov momentum 0.9.
+    average_decay: decay of the moving average per step.
+    settings: what a checkpoint must agree on to be resumed.
+    """
+
+    def __init__(self, network, folder, epochs, steps_per_epoch, peak_rate, weight_decay, average_decay, settings):
+        self.network = network
+        self.folder = Path(folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.epochs = epochs
+        self.settings = settings
+        self.history = []
+        decayed = [p for p in network.parameters() if p.ndim > 1]
+        plain = [p for p in network.parameters() if p.ndim <= 1]
+        self.optimizer = torch.optim.SGD(
+            [{"params": decayed, "weight_decay": weight_decay}, {"params": plain, "weight_decay": 0.0}],
+            lr=peak_rate,
+            momentum=0.9,
+            nesterov=True,
+        )
+        self.schedule = torch.optim.lr_scheduler.OneCycleLR(
+            self.optimizer, max_lr=peak_rate, epochs=epochs, steps_per_epoch=steps_per_epoch, pct_start=0.25
+        )
+        self.averaged = AveragedModel(
+            network, multi_avg_fn=get_ema_multi_avg_fn(average_decay), use_buffers=True
+        )
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.folder / "checkpoint.pt"
+
+    def resume(self) -> None:
+        """Go on from ``checkpoint.pt`` when there is one. Raises DataError when its settings differ."""
+        if not self.checkpoint.is_file():
+            return
+        state = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
+        if state["settings"] != self.settings:
+            raise DataError(
+                "%s was made with other settings (%s, now %s). Name another folder, or remove it to start anew."
+                % (self.checkpoint, state["settings"], self.settings)
+            )
+        self.network.load_state_dict(state["network"])
+        self.averaged.load_state_dict(state["averaged"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.schedule.load_state_dict(state["schedule"])
+        self.history = state["history"]
+        torch.set_rng_state(state["torch_random"])
+
+    def save(self) -> None:
+        """Write the checkpoint beside its final name and rename it, so that a crash leaves the former one whole."""
+        state = {
+            "settings": self.settings,
+            "network": self.network.state_dict(),
+            "averaged": self.averaged.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "schedule": self.schedule.state_dict(),
+            "history": self.history,
+            "torch_random": torch.get_rng_state(),
+        }
+        part = self.checkpoint.with_suffix(".part")
+        torch.save(state, part)
+        os.replace(part, self.checkpoint)
+        (self.folder / "history.json").write_text(json.dumps(self.history, indent=1))
+
+    def run(self, batches, loss_of, validate) -> torch.nn.Module:
+        """Train the epochs that are left and return the averaged network in evaluation mode.
+
+        ``batches(epoch)`` yields tuples of tensors, ``loss_of(network, *batch)`` gives the scalar to minimise and
+        ``validate(network)`` a dict of figures of the averaged network.
+        """
+        for epoch in range(len(self.history), self.epochs):
+            start = time.monotonic()
+            self.network.train()
+            total = count = 0
+            progress = tqdm(batches(epoch), desc="epoch %d/%d" % (epoch + 1, self.epochs), leave=False, mininterval=1)
+            for batch in progress:
+                loss = loss_of(self.network, *batch)
+                if not torch.isfinite(loss):
+                    raise DataError("The loss is not finite in epoch %d; lower the learning rate." % (epoch + 1))
+                self.optimizer.zero_grad(set_to_none=True)
+                loss.backward()
+                self.optimizer.step()
+                self.schedule.step()
+                self.averaged.update_parameters(self.network)
+                total += loss.item() * len(batch[0])
+                count += len(batch[0])
+                progress.set_postfix(loss="%.4f" % (total / count))
+            figures = {"epoch": epoch + 1, "loss": total / count}
+            figures.update(validate(self.averaged.module.eval()))
+            figures["seconds"] = time.monotonic() - start
+            self.history.append(figures)
+            self.save()
+            print("  ".join("%s %s" % (k, ("%.4f" % v) if isinstance(v, float) else v) for k, v in figures.items()))
+        return self.averaged.module.eval()
+
+    def plot(self, title: str) -> Path:
+        """Draw the learning curves, one panel a figure, into ``learning_curve.png`` and return its path."""
+        import matplotlib
+
+        matplotlib.use("Agg")
+        from matplotlib import pyplot
+
+        names = [name for name in self.history[0] if name not in ("epoch", "seconds")]
+        figure, axes = pyplot.subplots(1, len(names), figsize=(4.5 * len(names), 3.5), squeeze=False)
+        epochs = [entry["epoch"] for entry in self.history]
+        for axis, name in zip(axes[0], names):
+            axis.plot(epochs, [entry[name] for entry in self.history])
+            axis.set_xlabel("epoch")
+            axis.set_ylabel(name)
+            axis.grid(alpha=0.3)
+        figure.suptitle(title)
+        figure.tight_layout()
+        path = self.folder / "learning_curve.png"
+        figure.savefig(path, dpi=120)
+        pyplot.close(figure)
+        return path

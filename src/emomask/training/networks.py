@@ -1,0 +1,140 @@
+"""The torch networks that emomask trains. Inference uses their ONNX exports, never this module."""
+
+import torch
+from torch import nn
+
+
+class Cnn42(nn.Module):
+    """The paper's emotion network.
+
+    Three convolutions (5x5x32, 4x4x32, 5x5x64), each followed by 2x2 max-pooling, two fully connected layers and
+    seven outputs; batch norm and ReLU after each layer. The first layer of the graph standardises each picture to
+    zero mean and unit variance, so that exposure and contrast of the camera cancel out and every user of the ONNX file
+    feeds plain grey levels.
+
+    Input: float32 ``(N, 1, 42, 42)``, grey levels 0..255. Output: logits ``(N, 7)`` in the order of ``EMOTIONS``.
+    """
+
+    input_size = 42
+
+    def __init__(self, hidden=(2048, 1024), classes=7, dropout=0.4):
+        super().__init__()
+
+        def convolution(inputs, outputs, kernel, padding):
+            return nn.Sequential(
+                nn.Conv2d(inputs, outputs, kernel, padding=padding, bias=False),
+                nn.BatchNorm2d(outputs),
+                nn.ReLU(inplace=True),
+                nn.MaxPool2d(2),
+            )
+
+        def fully_connected(inputs, outputs):
+            return nn.Sequential(
+                nn.Dropout(dropout),
+                nn.Linear(inputs, outputs, bias=False),
+                nn.BatchNorm1d(outputs),
+                nn.ReLU(inplace=True),
+            )
+
+        self.features = nn.Sequential(
+            convolution(1, 32, 5, 2),  # 42 -> 21
+            convolution(32, 32, 4, 1),  # 21 -> 20 -> 10
+            convolution(32, 64, 5, 2),  # 10 -> 5
+        )
+        self.classifier = nn.Sequential(
+            nn.Flatten(),
+            fully_connected(64 * 5 * 5, hidden[0]),
+            fully_connected(hidden[0], hidden[1]),
+            nn.Dropout(dropout),
+            nn.Linear(hidden[1], classes),
+        )
+
+    def forward(self, images):
+        mean = images.mean(dim=(2, 3), keepdim=True)
+        centred = images - mean
+        deviation = (centred * centred).mean(dim=(2, 3), keepdim=True).sqrt()
+        return self.classifier(self.features(centred / (deviation + 1.0)))
+
+
+class ResidualBlock(nn.Module):
+    """Two 3x3 convolutions with batch norm around a shortcut (He et al., CVPR 2016)."""
+
+    def __init__(self, inputs, outputs, stride=1):
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False),
+            nn.BatchNorm2d(outputs),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False),
+            nn.BatchNorm2d(outputs),
+        )
+        if stride == 1 and inputs == outputs:
+            self.shortcut = nn.Identity()
+        else:
+            self.shortcut = nn.Sequential(
+                nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs)
+            )
+        self.activation = nn.ReLU(inplace=True)
+
+    def forward(self, features):
+        return self.activation(self.body(features) + self.shortcut(features))
+
+
+class LandmarkNet(nn.Module):
+    """A small residual network that regresses the 68 iBUG landmarks of one face crop.
+
+    Input: float32 ``(N, 1, 112, 112)``, grey levels 0..255. Output: float32 ``(N, 136)``, x0, y0, x1, y1, ... as
+    fractions of the crop's side; the crop's left top corner is (0, 0).
+    """
+
+    input_size = 112
+
+    def __init__(self, channels=(16, 32, 64, 128), landmarks=68):
+        super().__init__()
+        first, second, third, fourth = channels
+        self.features = nn.Sequential(
+            nn.Conv2d(1, first, 3, 2, 1, bias=False),  # 112 -> 56
+            nn.BatchNorm2d(first),
+            nn.ReLU(inplace=True),
+            ResidualBlock(first, second, 2),  # 28
+            ResidualBlock(second, second),
+            ResidualBlock(second, third, 2),  # 14
+            ResidualBlock(third, third),
+            ResidualBlock(third, fourth, 2),  # 7
+            ResidualBlock(fourth, fourth),
+        )
+        self.regressor = nn.Sequential(
+            nn.Conv2d(fourth, 32, 1, bias=False),
+            nn.BatchNorm2d(32),
+            nn.ReLU(inplace=True),
+            nn.Flatten(),
+            nn.Linear(32 * 7 * 7, 2 * landmarks),
+        )
+        nn.init.constant_(self.regressor[-1].bias, 0.5)
+
+    def forward(self, images):
+        mean = images.mean(dim=(2, 3), keepdim=True)
+        centred = images - mean
+        deviation = (centred * centred).mean(dim=(2, 3), keepdim=True).sqrt()
+        return self.regressor(self.features(centred / (deviation + 1.0)))
+
+
+def count_parameters(network: nn.Module) -> int:
+    """Number of trainable parameters."""
+    return sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)
+
+
+def export_onnx(network: nn.Module, path, outputs: str) -> None:
+    """Write ``network`` (with ``input_size``) as ONNX with a free batch size; input ``image``, output ``outputs``."""
+    network = network.eval().cpu()
+    example = torch.zeros(2, 1, network.input_size, network.input_size)
+    torch.onnx.export(
+        network,
+        (example,),
+        str(path),
+        input_names=["image"],
+        output_names=[outputs],
+        dynamic_axes={"image": {0: "batch"}, outputs: {0: "batch"}},
+        opset_version=13,
+        dynamo=False,
+    )
