@@ -15,6 +15,7 @@ from emomask.training.networks import Cnn42, count_parameters, export_onnx
 
 VIEW = Cnn42.input_size
 BATCH = 128
+WEIGHT_DECAY = 0.05
 
 
 def split_rows(data: Fer2013, keep_duplicates: bool, seed: int):
@@ -72,12 +73,12 @@ def _accuracy(network, data: Fer2013) -> float:
     return right / len(data)
 
 
-def train_emotion(data, folder, epochs=50, keep_duplicates=False, seed=0, smoothing=0.1, peak_rate=0.1) -> Path:
+def train_emotion(data, folder, epochs=50, keep_duplicates=False, seed=0, smoothing=0.1, peak_rate=0.002) -> Path:
     """Train ``Cnn42`` on the FER2013 file ``data`` and return the path of ``folder/cnn42.onnx``.
 
     Writes also ``checkpoint.pt`` (a second call goes on from it), ``history.json``, ``learning_curve.png`` and
-    ``summary.json``. Method: random affine views, label smoothing (Szegedy et al., 2016), dropout, SGD with a one-cycle
-    schedule, averaged weights; no row of PublicTest or PrivateTest is trained on.
+    ``summary.json``. Method: random affine views, label smoothing (Szegedy et al., 2016), dropout, AdamW with a
+    one-cycle schedule, averaged weights; no row of PublicTest or PrivateTest is trained on.
 
     Raises DataError when the file cannot be read or the folder holds a checkpoint of another training.
     """
@@ -94,7 +95,7 @@ def train_emotion(data, folder, epochs=50, keep_duplicates=False, seed=0, smooth
         "rows": len(training),
     }
     steps = len(range(0, len(training) - BATCH // 2, BATCH))
-    trainer = Trainer(network, folder, epochs, steps, peak_rate, 5e-4, 0.999, settings)
+    trainer = Trainer(network, folder, epochs, steps, peak_rate, WEIGHT_DECAY, 0.999, settings)
     trainer.resume()
 
     def loss_of(model, images, labels):

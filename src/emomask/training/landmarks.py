@@ -16,6 +16,7 @@ from emomask.training.loop import Trainer, seed_everything
 from emomask.training.networks import LandmarkNet, count_parameters, export_onnx
 
 BATCH = 64
+WEIGHT_DECAY = 0.01
 VIEW = LandmarkNet.input_size
 
 
@@ -87,13 +88,13 @@ def _mean_error(network, crops: LandmarkCrops) -> float:
     return float((distance / (targets[:, left] - targets[:, right]).norm(dim=1)).mean())
 
 
-def train_landmarks(data, folder, epochs=60, seed=0, peak_rate=0.05) -> Path:
+def train_landmarks(data, folder, epochs=60, seed=0, peak_rate=0.002) -> Path:
     """Train ``LandmarkNet`` on 68-point crops and return the path of ``folder/landmarks68.onnx``.
 
     Hand-made crops are seen twice an epoch, half of the others once; the hand-made photos that ``is_validation``
     sets aside never. Writes ``checkpoint.pt`` (a second call goes on from it), ``history.json``,
     ``learning_curve.png`` and ``summary.json``. Method: wing loss, random rotation, scale, light, blur and occlusion,
-    SGD with a one-cycle schedule, averaged weights.
+    AdamW with a one-cycle schedule, averaged weights.
 
     Raises DataError when the data cannot be read or the folder holds a checkpoint of another training.
     """
@@ -115,7 +116,7 @@ def train_landmarks(data, folder, epochs=60, seed=0, peak_rate=0.05) -> Path:
         "machine_made": int((~by_hand).sum()),
         "validation": len(validation),
     }
-    trainer = Trainer(network, folder, epochs, steps, peak_rate, 1e-4, 0.998, settings)
+    trainer = Trainer(network, folder, epochs, steps, peak_rate, WEIGHT_DECAY, 0.998, settings)
     trainer.resume()
     averaged = trainer.run(
         epoch_batches,

@@ -22,16 +22,16 @@ def seed_everything(seed: int) -> None:
 
 
 class Trainer:
-    """Trains a network with SGD, a one-cycle schedule and an exponential moving average of the weights.
+    """Trains a network with AdamW, a one-cycle schedule and an exponential moving average of the weights.
 
-    One-cycle: Smith and Topin, 2019. The averaged weights are the ones that are validated and shipped.
+    AdamW: Loshchilov and Hutter, ICLR 2019; one-cycle: Smith and Topin, 2019. The averaged weights are the ones that are validated and shipped.
 
     Parameters
     ----------
     network: torch module, trained in place.
     folder: where ``checkpoint.pt``, ``history.json`` and ``learning_curve.png`` go.
     epochs, steps_per_epoch: length of the schedule.
-    peak_rate, weight_decay: of SGD with Nesterov momentum 0.9.
+    peak_rate, weight_decay: of AdamW; biases and batch norm are not decayed.
     average_decay: decay of the moving average per step.
     settings: what a checkpoint must agree on to be resumed.
     """
@@ -45,11 +45,8 @@ class Trainer:
         self.history = []
         decayed = [p for p in network.parameters() if p.ndim > 1]
         plain = [p for p in network.parameters() if p.ndim <= 1]
-        self.optimizer = torch.optim.SGD(
-            [{"params": decayed, "weight_decay": weight_decay}, {"params": plain, "weight_decay": 0.0}],
-            lr=peak_rate,
-            momentum=0.9,
-            nesterov=True,
+        self.optimizer = torch.optim.AdamW(
+            [{"params": decayed, "weight_decay": weight_decay}, {"params": plain, "weight_decay": 0.0}], lr=peak_rate
         )
         self.schedule = torch.optim.lr_scheduler.OneCycleLR(
             self.optimizer, max_lr=peak_rate, epochs=epochs, steps_per_epoch=steps_per_epoch, pct_start=0.25
