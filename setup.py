@@ -1,0 +1,27 @@
+"""For catkin, which runs this file, and for pip, which takes the rest from pyproject.toml."""
+
+from pathlib import Path
+from xml.etree import ElementTree
+
+from setuptools import setup
+
+
+def shared(folder):
+    """The files of a data folder, for PREFIX/share/emomask."""
+    return "share/emomask/" + folder, sorted(str(path) for path in Path(folder).iterdir() if path.is_file())
+
+
+setup(
+    version=ElementTree.parse("package.xml").findtext("version"),
+    package_dir={"": "src"},
+    packages=[
+        "emomask",
+        "emomask.evaluation",
+        "emomask.masks",
+        "emomask.media",
+        "emomask.nodes",
+        "emomask.perception",
+        "emomask.training",
+    ],
+    data_files=[shared("emojis"), shared("models")],
+)
