@@ -92,7 +92,8 @@ def image_to_array(image: Image) -> np.ndarray:
         raise FrameError("the step of %d bytes is less than a row of %d %s pixels" % (step, width, encoding))
     if len(image.data) < (height - 1) * step + row:
         raise FrameError(
-            "the %dx%d %s image is truncated: %d bytes of %d" % (width, height, encoding, len(image.data), height * step)
+            "the %dx%d %s image is truncated: it has %d of %d bytes"
+            % (width, height, encoding, len(image.data), height * step)
         )
     pixels = np.ndarray(
         (height, width, channels),
@@ -107,8 +108,8 @@ def compressed_to_array(image: CompressedImage) -> np.ndarray:
     """The picture in a CompressedImage message (JPEG or PNG) as a new uint8 array ``(H, W, 3)``, BGR.
 
     The pixel count is read from the file's header and checked before anything is decoded. Where ``format`` is the one
-    that image_transport writes, its Bayer pattern and its channel order are honoured. Of a truncated JPEG the missing
-    part is grey. Raises FrameError for data that is not a JPEG or PNG picture.
+    that image_transport writes, its Bayer pattern and its channel order are honoured. A truncated JPEG is refused or has
+    a grey end, as the version of OpenCV decides. Raises FrameError for data that is not a JPEG or PNG picture.
     """
     width, height = _compressed_size(image.data)
     _check_size(width, height)

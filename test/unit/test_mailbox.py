@@ -1,0 +1,76 @@
+"""The mailbox: newest item only, across threads."""
+
+import threading
+import time
+
+from emomask.nodes.mailbox import Mailbox
+
+
+def test_the_newest_item_is_taken_and_the_older_ones_are_counted():
+    mailbox = Mailbox()
+    for number in range(5):
+        mailbox.put(number)
+    assert mailbox.take(0) == 4
+    assert mailbox.dropped == 4
+
+
+def test_an_item_is_taken_once():
+    mailbox = Mailbox()
+    mailbox.put("frame")
+    assert mailbox.take(0) == "frame"
+    assert mailbox.take(0) is None
+    assert mailbox.dropped == 0
+
+
+def test_take_waits_no_longer_than_its_timeout():
+    start = time.monotonic()
+    assert Mailbox().take(0.1) is None
+    assert 0.09 <= time.monotonic() - start < 5
+
+
+def test_take_wakes_when_an_item_comes():
+    mailbox = Mailbox()
+    threading.Timer(0.1, mailbox.put, ["late"]).start()
+    start = time.monotonic()
+    assert mailbox.take(30) == "late"
+    assert time.monotonic() - start < 10
+
+
+def test_close_wakes_a_waiting_take_and_discards():
+    mailbox = Mailbox()
+    taken = []
+    taker = threading.Thread(target=lambda: taken.append(mailbox.take(30)), daemon=True)
+    taker.start()
+    mailbox.close()
+    taker.join(10)
+    assert taken == [None]
+    mailbox.put("after")
+    assert mailbox.take(0) is None
+    assert mailbox.dropped == 0
+
+
+def test_put_never_waits_for_a_slow_taker():
+    mailbox = Mailbox()
+    received = []
+
+    def slow_taker():
+        while True:
+            item = mailbox.take(10)
+            if item is None:
+                return
+            received.append(item)
+            time.sleep(0.02)
+
+    taker = threading.Thread(target=slow_taker, daemon=True)
+    taker.start()
+    start = time.monotonic()
+    for number in range(1, 2001):
+        mailbox.put(number)
+    assert time.monotonic() - start < 2
+    deadline = time.monotonic() + 10
+    while (not received or received[-1] != 2000) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    mailbox.close()
+    taker.join(10)
+    assert received == sorted(received) and received[-1] == 2000
+    assert len(received) + mailbox.dropped == 2000
