@@ -108,8 +108,8 @@ def compressed_to_array(image: CompressedImage) -> np.ndarray:
     """The picture in a CompressedImage message (JPEG or PNG) as a new uint8 array ``(H, W, 3)``, BGR.
 
     The pixel count is read from the file's header and checked before anything is decoded. Where ``format`` is the one
-    that image_transport writes, its Bayer pattern and its channel order are honoured. A truncated JPEG is refused or has
-    a grey end, as the version of OpenCV decides. Raises FrameError for data that is not a JPEG or PNG picture.
+    that image_transport writes, its Bayer pattern and its channel order are honoured. A truncated JPEG is refused or
+    gets a grey end, as the version of OpenCV decides. Raises FrameError for data that is not a JPEG or PNG picture.
     """
     width, height = _compressed_size(image.data)
     _check_size(width, height)

@@ -1,0 +1,231 @@
+"""The listener node: takes camera images, publishes them with every face masked, and says which faces were there."""
+
+import statistics
+import sys
+import threading
+import time
+import traceback
+from dataclasses import dataclass
+from typing import Optional
+
+import rospy
+from sensor_msgs.msg import CompressedImage, Image
+
+from emomask import Masker, Settings
+from emomask.errors import EmomaskError, FrameError
+from emomask.msg import Faces
+from emomask.nodes.mailbox import Mailbox
+from emomask.nodes.messages import (
+    array_to_compressed,
+    array_to_image,
+    check_cv_bridge,
+    compressed_to_array,
+    faces_to_message,
+    image_to_array,
+)
+from emomask.nodes.parameters import read_parameters
+from emomask.nodes.throttle import Throttle
+from emomask.settings import Validated, _setting
+
+# rospy reads this many bytes before it applies queue_size; frames that are larger would otherwise queue in the socket.
+BUFFER_SIZE = 2**24
+# Seconds between log lines of one kind, and between the lines on rate and age.
+LOG_PERIOD = 5.0
+REPORT_PERIOD = 30.0
+# Stamps that go back by more than this are a new recording; by less, frames that overtook each other.
+CLOCK_JUMP = 0.5
+
+
+@dataclass(frozen=True)
+class ListenerSettings(Validated):
+    """What the listener node takes as private parameters besides the fields of Settings."""
+
+    image_transport: str = _setting(
+        "raw", "what is subscribed: image, or the JPEG or PNG pictures of image/compressed", ("raw", "compressed")
+    )
+    jpeg_quality: int = _setting(90, "quality of image_masked/compressed", low=1, high=100)
+    frame_timeout: float = _setting(
+        2.0, "seconds after which a frame that is still being masked is reported as an error", low=0.05, high=3600.0
+    )
+    always_process: bool = _setting(False, "mask frames also while nobody subscribes to an output")
+    warm_up_width: int = _setting(640, "width in pixels of the frame that warms up the networks", low=16, high=8192)
+    warm_up_height: int = _setting(480, "height in pixels of the frame that warms up the networks", low=16, high=8192)
+
+
+class Listener:
+    """Subscribes to ``image``; publishes ``image_masked``, ``image_masked/compressed`` and ``faces``.
+
+    Three threads share the work. The subscriber's own only puts the newest message into a mailbox, so that no frame
+    ever waits in a queue or in the socket. The worker masks and publishes; whatever goes wrong with a frame, nothing of
+    it is published that was not masked, and the next frame is taken. The watch logs, by the wall clock and at limited
+    rates, what a user needs to know: waiting, failures, frames that hang, and the rate and age of what goes out.
+
+    Every output carries the input's stamp and frame_id. Frames are masked only while an output has a subscriber.
+
+    Parameters
+    ----------
+    masker: a ready, warmed-up Masker; the Listener becomes its only user.
+    settings: the node's own settings.
+    """
+
+    def __init__(self, masker: Masker, settings: ListenerSettings):
+        self._masker = masker
+        self._settings = settings
+        self._mailbox = Mailbox()
+        self._closing = threading.Event()
+        self._arrived: Optional[float] = None
+        self._busy_since: Optional[float] = None
+        self._idle: Optional[bool] = None
+        self._last_time = 0.0
+        self._last_shape = None
+        self._failures = 0
+        self._last_failure = ""
+        self._published = 0
+        self._faces_published = 0
+        self._ages = []
+
+        masked_topic = rospy.resolve_name("image_masked")
+        self._raw = rospy.Publisher(masked_topic, Image, queue_size=1)
+        self._compressed = rospy.Publisher(masked_topic + "/compressed", CompressedImage, queue_size=1)
+        self._faces = rospy.Publisher("faces", Faces, queue_size=1)
+        compressed = settings.image_transport == "compressed"
+        self._to_array = compressed_to_array if compressed else image_to_array
+        self._subscriber = rospy.Subscriber(
+            rospy.resolve_name("image") + ("/compressed" if compressed else ""),
+            CompressedImage if compressed else Image,
+            self._receive,
+            queue_size=1,
+            buff_size=BUFFER_SIZE,
+            tcp_nodelay=True,
+        )
+        # Daemons, so that a network that hangs cannot keep the process alive.
+        self._threads = [threading.Thread(target=target, daemon=True) for target in (self._work, self._watch)]
+        for thread in self._threads:
+            thread.start()
+        rospy.on_shutdown(self.close)
+
+    def close(self) -> None:
+        """Unsubscribe and end the threads; a frame in work gets a few seconds to finish."""
+        self._closing.set()
+        self._subscriber.unregister()
+        self._mailbox.close()
+        for thread in self._threads:
+            thread.join(5.0)
+
+    def _receive(self, message) -> None:
+        self._arrived = time.monotonic()
+        self._mailbox.put(message)
+
+    def _work(self) -> None:
+        while not self._closing.is_set():
+            message = self._mailbox.take(0.5)
+            if self._wanted() and message is not None:
+                self._busy_since = time.monotonic()
+                try:
+                    self._mask(message)
+                except EmomaskError as error:
+                    self._fail(str(error))
+                except Exception as error:  # the node outlives any frame
+                    where = traceback.extract_tb(error.__traceback__)[-1]
+                    self._fail("%s in %s:%d: %.200s" % (type(error).__name__, where.filename, where.lineno, error))
+                finally:
+                    self._busy_since = None
+
+    def _wanted(self) -> bool:
+        """Whether frames are to be masked now; a change is logged."""
+        outputs = (self._raw, self._compressed, self._faces)
+        idle = not self._settings.always_process and not any(output.get_num_connections() for output in outputs)
+        if idle and not self._idle:
+            rospy.loginfo("Nobody subscribes to %s: frames are not masked.", ", ".join(topic.name for topic in outputs))
+        elif self._idle and not idle:
+            rospy.loginfo("An output has a subscriber: frames are masked.")
+        self._idle = idle
+        return not idle
+
+    def _mask(self, message) -> None:
+        header = message.header
+        frame = self._to_array(message)
+        if frame.shape != self._last_shape:
+            self._last_shape = frame.shape
+            form = message.encoding if isinstance(message, Image) else message.format
+            rospy.loginfo("Frames are %dx%d, %s, frame_id %r.", frame.shape[1], frame.shape[0], form, header.frame_id)
+        masked = self._masker.track(frame, self._seconds(header.stamp))
+        if masked.error:
+            self._fail(masked.error)
+        if masked.image is None:
+            return
+        if self._raw.get_num_connections():
+            self._raw.publish(array_to_image(masked.image, header))
+        if not header.stamp.is_zero():
+            self._ages.append((rospy.Time.now() - header.stamp).to_sec())
+        self._faces.publish(faces_to_message(masked.faces, header))
+        if self._compressed.get_num_connections():
+            self._compressed.publish(array_to_compressed(masked.image, header, self._settings.jpeg_quality))
+        self._published += 1
+        self._faces_published += len(masked.faces)
+
+    def _seconds(self, stamp: rospy.Time) -> float:
+        """The frame's time for the tracker; a clock that jumps back (a recording played again) clears the tracks."""
+        seconds = time.monotonic() if stamp.is_zero() else stamp.to_sec()
+        if seconds < self._last_time - CLOCK_JUMP:
+            rospy.logwarn("The stamps went back by %.1f s: tracks are forgotten.", self._last_time - seconds)
+            self._masker.reset()
+        elif seconds < self._last_time:
+            raise FrameError("the frame is %.3f s older than the one before it" % (self._last_time - seconds))
+        self._last_time = seconds
+        return seconds
+
+    def _fail(self, reason: str) -> None:
+        self._last_failure = reason
+        self._failures += 1
+
+    def _watch(self) -> None:
+        waiting, failing, late = (Throttle(LOG_PERIOD) for _ in range(3))
+        report = Throttle(REPORT_PERIOD, start_ready=False)
+        failures = published = faces = dropped = 0  # as of the last line about them
+        while not self._closing.wait(0.2):
+            now = time.monotonic()
+            if (self._arrived is None or now - self._arrived > LOG_PERIOD) and waiting.ready():
+                rospy.logwarn(
+                    "Waiting for images on %s (%s).",
+                    self._subscriber.name,
+                    "its publisher sends none" if self._subscriber.get_num_connections() else "nobody publishes it",
+                )
+            if self._failures > failures and failing.ready():
+                new, failures = self._failures - failures, self._failures
+                rospy.logerr("%d frames failed; no face in them was published. The last: %s", new, self._last_failure)
+            busy = now - (self._busy_since or now)
+            if busy > self._settings.frame_timeout and late.ready():
+                rospy.logerr("A frame is in work for %.1f s; ~frame_timeout is %g s.", busy, self._settings.frame_timeout)
+            if report.ready():
+                if self._published > published:
+                    ages, self._ages = self._ages, []
+                    rospy.loginfo(
+                        "%.1f frames/s masked, %.1f faces per frame, median age %s, %d frames skipped for newer ones.",
+                        (self._published - published) / REPORT_PERIOD,
+                        (self._faces_published - faces) / (self._published - published),
+                        "%.0f ms" % (statistics.median(ages) * 1000) if ages else "unknown (no stamps)",
+                        self._mailbox.dropped - dropped,
+                    )
+                published, faces, dropped = self._published, self._faces_published, self._mailbox.dropped
+
+
+def main() -> None:
+    """Run the node until it is shut down; a bad parameter, model or environment is one line and exit code 1."""
+    rospy.init_node("listener")
+    try:
+        listener_settings, settings = read_parameters(ListenerSettings, Settings)
+        check_cv_bridge()
+        start = time.monotonic()
+        masker = Masker(settings)
+        masker.warm_up(listener_settings.warm_up_height, listener_settings.warm_up_width)
+    except EmomaskError as error:
+        rospy.logfatal("%s", error)
+        sys.exit(1)
+    if settings.lookahead:
+        rospy.logwarn("~lookahead has no effect here: a live frame does not wait for later ones.")
+    models = ", ".join("%s %s" % model for model in masker.models.items())
+    rospy.loginfo("Models ready after %.1f s: %s.", time.monotonic() - start, models)
+    if not rospy.is_shutdown():
+        Listener(masker, listener_settings)
+        rospy.spin()
