@@ -13,6 +13,7 @@ def shared(folder):
 
 setup(
     version=ElementTree.parse("package.xml").findtext("version"),
+    license="Apache-2.0",
     package_dir={"": "src"},
     packages=[
         "emomask",
