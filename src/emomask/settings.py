@@ -92,6 +92,9 @@ class Settings(Validated):
         "the detector of the face-alignment library that detector:=face_alignment uses",
         ("sfd", "blazeface", "dlib", "yunet"),
     )
+    face_alignment_weights: str = _setting(
+        "", "torch hub folder (it holds 'checkpoints') with the library's weights; empty: torch's own"
+    )
     device: str = _setting("auto", "where the networks run", DEVICES)
     threads: int = _setting(0, "processor threads of the networks; 0: one for each core", low=0, high=256)
     models: str = _setting("", "folder with the ONNX files; empty: the ones that come with emomask")

@@ -23,9 +23,9 @@ class Cnn42(nn.Module):
         def convolution(inputs, outputs, kernel, padding):
             return nn.Sequential(
                 nn.Conv2d(inputs, outputs, kernel, padding=padding, bias=False),
-                nn.BatchNorm2d(outputs),
-                nn.ReLU(inplace=True),
                 nn.MaxPool2d(2),
+                nn.BatchNorm2d(outputs),  # after pooling it has a quarter of the work: training takes 2/3 of the time
+                nn.ReLU(inplace=True),
             )
 
         def fully_connected(inputs, outputs):

@@ -1,0 +1,119 @@
+"""Emojis: one picture for each emotion, opaque, turned with the head."""
+
+import math
+from pathlib import Path
+from typing import List, NamedTuple, Optional
+
+import cv2
+import numpy as np
+
+from emomask.errors import ModelError
+from emomask.faces import EMOTIONS, Box, Face
+from emomask.masks.region import Region
+from emomask.resources import share_folder
+
+OPAQUE = 250  # alpha from which a pixel of an emoji hides what is behind it
+LARGEST_STRETCH = 1.5  # a picture whose opaque disc is smaller than 1/1.5 of it is not enlarged further, but filled in
+
+
+class Drawing(NamedTuple):
+    """An emoji at halving sizes, its mean colour (uint8 BGR), and the radius of its opaque disc over half its side.
+
+    Each of ``levels`` is uint8 ``(S, S, 4)``: BGR multiplied by alpha, and alpha.
+    """
+
+    levels: List[np.ndarray]
+    fill: np.ndarray
+    disc: float
+
+
+class Emoji:
+    """Covers a face with the emoji of its emotion.
+
+    ``folder``: one PNG for each of ``EMOTIONS`` (``happy.png`` ...), square or not, with or without alpha; empty for the
+    built-in set. Every pixel of the region is replaced: where the picture is not opaque, its mean colour stands behind
+    it. Raises ModelError when a picture is missing or unreadable.
+    """
+
+    def __init__(self, folder: str = ""):
+        place = Path(folder).expanduser() if folder else share_folder() / "emojis"
+        self._drawings = {emotion: _load(place / (emotion + ".png")) for emotion in EMOTIONS}
+
+    def cover(self, image: np.ndarray, region: Region, face: Face) -> Optional[Box]:
+        """See ``Style.cover``; the emoji is round, so it replaces the circle around the region."""
+        drawing = self._drawings[face.emotion]
+        circle = region.rounded()
+        # One pixel more than the circle, so that the picture's soft edge falls outside of it.
+        radius = (circle.half_width + 1.5) / drawing.disc
+        patch = circle.pixels(*image.shape[:2], border=radius * math.sqrt(2) - circle.half_width)
+        if patch is None:
+            return None
+        view = patch.of(image)
+        view[patch.mask > 0] = drawing.fill
+        picture = _fitting(drawing.levels, 2 * radius)
+        side = picture.shape[0]
+        scale = 2 * radius / side
+        cosine, sine = math.cos(circle.angle) * scale, math.sin(circle.angle) * scale
+        turn = np.array([[cosine, -sine], [sine, cosine]])
+        center = np.array([circle.x - patch.left, circle.y - patch.top])
+        matrix = np.column_stack([turn, center - turn @ np.array([(side - 1) / 2, (side - 1) / 2])])
+        drawn = cv2.warpAffine(picture, matrix, (view.shape[1], view.shape[0]), flags=cv2.INTER_LINEAR)
+        transparency = cv2.cvtColor(255 - drawn[..., 3], cv2.COLOR_GRAY2BGR)
+        view[:] = cv2.add(cv2.multiply(view, transparency, scale=1 / 255), drawn[..., :3])
+        return patch.box
+
+
+def _fitting(levels: List[np.ndarray], wanted: float) -> np.ndarray:
+    """The smallest picture that need not be enlarged, so that little is lost by bilinear sampling."""
+    for picture in reversed(levels):
+        if picture.shape[0] >= wanted:
+            return picture
+    return levels[0]
+
+
+def _load(path: Path) -> Drawing:
+    try:
+        data = np.fromfile(str(path), np.uint8)
+    except OSError as error:
+        raise ModelError(
+            "The emoji %s cannot be read (%s). An emoji folder holds %s."
+            % (path, error.strerror or error, ", ".join(emotion + ".png" for emotion in EMOTIONS))
+        ) from error
+    picture = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if data.size else None
+    if picture is None or picture.dtype != np.uint8:
+        raise ModelError("The emoji %s is not an 8-bit picture." % path)
+    if picture.ndim == 2:
+        picture = cv2.cvtColor(picture, cv2.COLOR_GRAY2BGRA)
+    elif picture.shape[2] == 3:
+        picture = cv2.cvtColor(picture, cv2.COLOR_BGR2BGRA)
+    picture = _trimmed(picture, path)
+    alpha = picture[..., 3:].astype(np.float32) / 255
+    colors = picture[..., :3] * alpha
+    fill = colors.reshape(-1, 3).sum(axis=0) / alpha.sum()
+    levels = [np.round(np.concatenate([colors, alpha * 255], axis=2)).astype(np.uint8)]
+    while levels[-1].shape[0] >= 32:
+        half = levels[-1].shape[0] // 2
+        levels.append(cv2.resize(levels[-1], (half, half), interpolation=cv2.INTER_AREA))
+    return Drawing(levels, np.round(fill).astype(np.uint8), max(_opaque_disc(picture[..., 3]), 1 / LARGEST_STRETCH))
+
+
+def _trimmed(picture: np.ndarray, path: Path) -> np.ndarray:
+    """The visible part of the picture, made square by transparent borders."""
+    left, top, width, height = cv2.boundingRect((picture[..., 3] > 0).astype(np.uint8))
+    if not width:
+        raise ModelError("The emoji %s is wholly transparent." % path)
+    side = max(width, height)
+    square = np.zeros((side, side, 4), np.uint8)
+    x, y = (side - width) // 2, (side - height) // 2
+    square[y : y + height, x : x + width] = picture[top : top + height, left : left + width]
+    return square
+
+
+def _opaque_disc(alpha: np.ndarray) -> float:
+    """Radius of the largest centred disc without a transparent pixel, over half the side."""
+    side = alpha.shape[0]
+    rows, columns = np.nonzero(alpha < OPAQUE)
+    if not len(rows):
+        return 1.0
+    middle = (side - 1) / 2
+    return float(min(1.0, np.hypot(rows - middle, columns - middle).min() / (side / 2)))

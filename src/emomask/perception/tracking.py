@@ -1,0 +1,163 @@
+"""Keeps faces apart over time, remembers the ones that a frame missed, and steadies their emotion."""
+
+import math
+from typing import List, Optional, Tuple
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from emomask.faces import EMOTIONS, Box, Face
+from emomask.settings import Settings
+
+# A detection weaker than a new face needs still continues a face that is already followed (ByteTrack, Zhang et al.,
+# ECCV 2022): the fraction of the threshold down to which it does.
+CONTINUE = 0.4
+# A face seen in this many frames is held for the whole of ``hold``; before that for a share that grows frame by frame,
+# so that a single false alarm does not linger.
+SURE_AFTER = 4
+LOST_GROWTH = 0.5  # a held region grows by this fraction of its size per second on each side
+VELOCITY_MEMORY = 0.15  # seconds over which the motion is averaged
+COASTING = 0.3  # seconds after which a held face has lost most of its speed
+SWITCH_LEAD = 0.15  # another emotion is shown when its smoothed probability leads by this much
+MAX_DISTANCE = 0.75  # centres further apart than this fraction of the face's size are different faces
+
+
+class Track:
+    """One face over time; ``face`` is what is known of it at ``time`` (seconds)."""
+
+    def __init__(self, track_id: int, face: Face, time: float):
+        self.track_id = track_id
+        self.face = face
+        self.seen = time  # when a detector last found it
+        self.time = time
+        self.hits = 1
+        self.velocity = np.zeros(2)  # pixels per second
+        self.probabilities: Optional[np.ndarray] = None
+        self.emotion_time = time
+        self._last_center = np.array(face.box.center)
+        face.track_id = track_id
+
+    def predicted(self, time: float) -> Box:
+        """Where the face's box is expected at ``time``."""
+        return self.face.box.moved(*self._shift(time))
+
+    def _shift(self, time: float) -> np.ndarray:
+        elapsed = max(0.0, time - self.time)
+        return self.velocity * COASTING * (1 - math.exp(-elapsed / COASTING))
+
+    def found(self, face: Face, time: float) -> None:
+        """Take over the detection ``face`` made at ``time``."""
+        center = np.array(face.box.center)
+        elapsed = time - self.seen
+        if elapsed > 0:
+            weight = 1 - math.exp(-elapsed / VELOCITY_MEMORY)
+            self.velocity += weight * ((center - self._last_center) / elapsed - self.velocity)
+        self._last_center = center
+        self.face, self.seen, self.time = face, time, time
+        self.hits += 1
+        face.track_id = self.track_id
+
+    def missed(self, time: float) -> None:
+        """Carry the face on to ``time`` from memory: moved with its speed, grown with the doubt."""
+        shift = self._shift(time)
+        elapsed = max(0.0, time - self.time)
+        self.velocity = self.velocity * math.exp(-elapsed / COASTING)
+        former = self.face
+        self.face = Face(
+            former.box.moved(*shift).grown(LOST_GROWTH * elapsed),
+            (former.landmarks + shift).astype(np.float32),
+            former.score,
+            former.emotion,
+            former.probabilities,
+            self.track_id,
+            held=True,
+        )
+        self.time = time
+
+    def patience(self, hold: float) -> float:
+        """Seconds for which the face may be missing before it is given up."""
+        return hold * min(1.0, self.hits / SURE_AFTER)
+
+    def feel(self, probabilities: np.ndarray, time: float, smoothing: float) -> None:
+        """Mix new emotion probabilities into the smoothed ones and choose what is shown, with hysteresis."""
+        if self.probabilities is None:
+            self.probabilities = probabilities
+            shown = int(np.argmax(probabilities))
+        else:
+            elapsed = max(0.0, time - self.emotion_time)
+            weight = 1 - math.exp(-elapsed / smoothing) if smoothing > 0 else 1.0
+            self.probabilities = self.probabilities + weight * (probabilities - self.probabilities)
+            shown, best = EMOTIONS.index(self.face_emotion), int(np.argmax(self.probabilities))
+            if smoothing == 0 or self.probabilities[best] > self.probabilities[shown] + SWITCH_LEAD:
+                shown = best
+        self.emotion_time = time
+        self.face_emotion = EMOTIONS[shown]
+        self.face.emotion = self.face_emotion
+        self.face.probabilities = self.probabilities
+
+
+class Tracker:
+    """Turns the faces found in each frame into the faces that must be covered in it."""
+
+    def __init__(self, settings: Settings):
+        self._hold = settings.hold
+        self._smoothing = settings.smoothing
+        self._threshold = settings.detection_threshold
+        self.tracks: List[Track] = []
+        self._next_id = 1
+
+    @property
+    def threshold(self) -> float:
+        """The score from which the tracker wants to hear of a detection."""
+        return self._threshold * CONTINUE
+
+    def update(self, faces: List[Face], time: float, size: Tuple[int, int]) -> List[Track]:
+        """All tracks after the frame of ``size`` (height, width) taken at ``time``; those not found have ``held`` set.
+
+        ``faces``: everything with a score from ``threshold`` on. A track ends when its face has left the frame or was
+        missing for longer than it is held.
+        """
+        matches, fresh = self._match(faces, time)
+        for track, face in matches:
+            if face is None:
+                track.missed(time)
+            else:
+                track.found(face, time)
+        frame = Box(0, 0, size[1], size[0])
+        self.tracks = [
+            track
+            for track in self.tracks
+            if not track.face.held
+            or (time - track.seen <= track.patience(self._hold) and track.face.box.intersection(frame).area > 0)
+        ]
+        for face in fresh:
+            if face.score >= self._threshold:
+                self.tracks.append(Track(self._next_id, face, time))
+                self._next_id += 1
+        return self.tracks
+
+    def feel(self, tracks: List[Track], probabilities: np.ndarray, time: float) -> None:
+        """Give ``tracks`` their newly classified emotions, ``(N, 7)``."""
+        for track, values in zip(tracks, probabilities):
+            track.feel(values, time, self._smoothing)
+
+    def _match(self, faces: List[Face], time: float):
+        if not self.tracks or not faces:
+            return [(track, None) for track in self.tracks], list(faces)
+        cost = np.array([[_unlikeness(track.predicted(time), face.box) for face in faces] for track in self.tracks])
+        partner = {
+            row: column for row, column in zip(*linear_sum_assignment(cost)) if cost[row, column] < 1.0
+        }
+        matches = [
+            (track, faces[partner[index]] if index in partner else None) for index, track in enumerate(self.tracks)
+        ]
+        taken = set(partner.values())
+        return matches, [face for index, face in enumerate(faces) if index not in taken]
+
+
+def _unlikeness(first: Box, second: Box) -> float:
+    """0 for the same box, 1 and more for boxes that cannot be the same face."""
+    size = math.sqrt(max(1.0, min(first.area, second.area)))
+    distance = math.hypot(first.center[0] - second.center[0], first.center[1] - second.center[1]) / size
+    ratio = abs(math.log(max(first.area, 1.0) / max(second.area, 1.0))) / 2
+    return min(10.0, distance / MAX_DISTANCE + 0.5 * ratio)
