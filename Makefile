@@ -1,0 +1,28 @@
+# Everything from a clean clone on Debian: "make demo", "make test". Other systems: README.md.
+
+.PHONY: help build demo test lint clean
+
+help:
+	@echo "make demo   install what is missing, mask the demo clip through ROS, save demo/masked.mp4"
+	@echo "make test   install what is missing, run all tests"
+	@echo "make lint   run ruff and catkin_lint"
+	@echo "make build  install and build only"
+	@echo "make clean  remove what the other targets made in this folder"
+
+build:
+	@tools/setup
+
+demo: build
+	@tools/demo
+
+test:
+	@tools/setup test
+	@tools/test
+
+lint:
+	@tools/setup test
+	.venv/bin/ruff check .
+	ROS_DISTRO=noetic .venv/bin/catkin_lint -W2 --offline --strict .
+
+clean:
+	rm -rf .venv .ws demo
