@@ -1,0 +1,157 @@
+"""Capture in the background: the newest frame of a source, at its true pace, opened again when it is lost."""
+
+import logging
+import threading
+import time
+from typing import Optional
+
+from emomask.errors import SourceError
+from emomask.media.address import CAMERA, STREAM, parse_address
+from emomask.media.sources import Captured, Source, SourceSettings, open_source
+from emomask.nodes.mailbox import Mailbox
+
+_log = logging.getLogger(__name__)
+
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 10.0
+# While a source stays away, the log says so this often, in seconds.
+_REMINDER = 30.0
+
+
+class CaptureThread:
+    """Reads a source in a thread of its own and keeps its newest frame.
+
+    A file, a folder and the demo clip are paced by their time stamps (``realtime``) against one schedule, so that
+    nothing drifts; a late frame is not waited for, but none is left out. With ``loop`` they start again at their end.
+    With ``reconnect`` a camera or a stream that is lost or not there yet, and a looped file that has gone, is opened
+    again with pauses of 0.5 s to 10 s, and gets its settings anew. A file that cannot be opened at first, or is found
+    damaged, ends the capture with an error.
+
+    Attributes
+    ----------
+    last_error: one line about what is wrong now; None while frames come and after a clean end.
+
+    Raises SourceError when the source's text cannot be a source. Use it as a context manager, or call ``stop``.
+    """
+
+    def __init__(self, settings: SourceSettings):
+        address = parse_address(settings.source)
+        self.description = address.shown
+        self.last_error: Optional[str] = None
+        self._settings = settings
+        self._kind = address.kind
+        self._comes_back = settings.reconnect and address.kind in (CAMERA, STREAM)
+        self._newest = Mailbox()
+        self._stopping = threading.Event()
+        self._ended = threading.Event()
+        self._due: Optional[float] = None
+        self._pause = FIRST_PAUSE
+        self._reminded = -_REMINDER
+        self._thread = threading.Thread(target=self._run, name="capture", daemon=True)
+
+    @property
+    def dropped(self) -> int:
+        """How many frames were replaced by a newer one before they were taken."""
+        return self._newest.dropped
+
+    @property
+    def ended(self) -> bool:
+        """True once no further frame will be captured; the last one may still wait to be taken."""
+        return self._ended.is_set()
+
+    def start(self) -> "CaptureThread":
+        """Begin to capture."""
+        self._thread.start()
+        return self
+
+    def newest(self, timeout: float) -> Optional[Captured]:
+        """The newest frame that was not taken yet; None when there is none within ``timeout`` seconds."""
+        return self._newest.take(timeout)
+
+    def stop(self) -> None:
+        """End the capture and release the device. Waits for a read that is under way, at most for the time-out."""
+        self._stopping.set()
+        self._newest.close()
+        if self._thread.is_alive():
+            self._thread.join(self._settings.timeout + 1)
+
+    def __enter__(self):
+        return self.start()
+
+    def __exit__(self, *exception):
+        self.stop()
+
+    def _run(self) -> None:
+        try:
+            while not self._stopping.is_set() and self._capture_once():
+                pass
+        except Exception as error:
+            # Nobody sees a thread die: the error must reach whoever waits for frames.
+            self.last_error = "The capture of %s failed: %s: %s" % (self.description, type(error).__name__, error)
+            _log.exception("The capture of %s failed.", self.description)
+        finally:
+            self._ended.set()
+
+    def _capture_once(self) -> bool:
+        """Open the source and play it until it ends or is lost; True when it is to be opened again."""
+        try:
+            source = open_source(self._settings)
+        except SourceError as error:
+            return self._comes_back and self._wait_to_reopen(str(error))
+        with source:
+            # A file that could be opened once may come back when it has gone between two rounds.
+            self._comes_back = self._settings.reconnect
+            try:
+                self._play(source)
+            except SourceError as error:
+                # A recording on a web server has no end to wait for unless it is looped.
+                cut = source.live or (self._kind == STREAM and self._settings.loop)
+                if cut and self._settings.reconnect:
+                    return self._wait_to_reopen(str(error))
+                self.last_error = str(error)
+                return False
+        return self._settings.loop
+
+    def _play(self, source: Source) -> None:
+        """Pass on the frames of an open source until its end. Raises SourceError when it is lost or damaged."""
+        before = None
+        while not self._stopping.is_set():
+            captured = source.read()
+            if captured is None:
+                return
+            if before is None:
+                size = captured.image.shape
+                _log.log(
+                    logging.INFO if self._due is None else logging.DEBUG,
+                    "Capturing from %s: %dx%d%s.",
+                    source.description,
+                    size[1],
+                    size[0],
+                    " at %.4g frames/s" % source.rate if source.rate else "",
+                )
+                self.last_error = None
+            if self._settings.realtime and not source.live:
+                step = 1 / source.rate if before is None else captured.position - before
+                captured = self._when_due(captured, step)
+            before = captured.position
+            self._newest.put(captured)
+            self._pause = FIRST_PAUSE
+
+    def _when_due(self, captured: Captured, step: float) -> Captured:
+        """``captured`` at its time, ``step`` seconds after the frame before it."""
+        now = time.monotonic()
+        self._due = now if self._due is None else self._due + step
+        if self._due > now:
+            self._stopping.wait(self._due - now)
+        return captured._replace(grabbed=time.monotonic())
+
+    def _wait_to_reopen(self, error: str) -> bool:
+        """Pause before the next attempt, longer each time; says what is wrong now and then."""
+        now = time.monotonic()
+        if self.last_error is None or now - self._reminded >= _REMINDER:
+            _log.warning("%s It is tried again every %g to %g s.", error, FIRST_PAUSE, LONGEST_PAUSE)
+            self._reminded = now
+        self.last_error = error
+        self._due = None
+        self._stopping.wait(self._pause)
+        self._pause = min(2 * self._pause, LONGEST_PAUSE)
+        return True
