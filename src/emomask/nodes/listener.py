@@ -193,16 +193,17 @@ class Listener:
                 )
             if self._failures > failures and failing.ready():
                 new, failures = self._failures - failures, self._failures
-                rospy.logerr("%d frames failed; no face in them was published. The last: %s", new, self._last_failure)
+                rospy.logerr("Frames failed: %d; no face in them was published. The last: %s", new, self._last_failure)
             busy = now - (self._busy_since or now)
             if busy > self._settings.frame_timeout and late.ready():
-                rospy.logerr("A frame is in work for %.1f s; ~frame_timeout is %g s.", busy, self._settings.frame_timeout)
+                rospy.logerr("A frame is in work for %.1f s, ~frame_timeout is %g.", busy, self._settings.frame_timeout)
             if report.ready():
                 if self._published > published:
                     ages, self._ages = self._ages, []
                     rospy.loginfo(
-                        "%.1f frames/s masked, %.1f faces per frame, median age %s, %d frames skipped for newer ones.",
-                        (self._published - published) / REPORT_PERIOD,
+                        "%d frames masked in %d s, %.1f faces in each, median age %s, %d skipped for newer ones.",
+                        self._published - published,
+                        REPORT_PERIOD,
                         (self._faces_published - faces) / (self._published - published),
                         "%.0f ms" % (statistics.median(ages) * 1000) if ages else "unknown (no stamps)",
                         self._mailbox.dropped - dropped,

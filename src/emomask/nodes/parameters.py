@@ -21,7 +21,8 @@ def read_parameters(*kinds: Type[Validated]) -> List[Validated]:
     known = [field.name for kind in kinds for field in dataclasses.fields(kind)]
     for name in sorted(set(given) - set(known)):
         similar = difflib.get_close_matches(name, known, 1)
-        rospy.logwarn("Unknown parameter ~%s is ignored%s.", name, "; is ~%s meant?" % similar[0] if similar else "")
+        hint = "; perhaps ~%s is meant" % similar[0] if similar else ""
+        rospy.logwarn("Unknown parameter ~%s is ignored%s.", name, hint)
     settings = []
     changed = []
     for kind in kinds:

@@ -1,0 +1,108 @@
+"""What the graph tests share: a picture with a known face, and a client that feeds the listener and collects."""
+
+import threading
+import time
+
+import cv2
+import numpy as np
+import rospy
+import skimage.data
+from rosgraph_msgs.msg import Log
+from sensor_msgs.msg import CompressedImage, Image
+from std_msgs.msg import Header
+
+from emomask.msg import Faces
+
+DEADLINE = 60.0
+# The face in ``astronaut_frame()``, from ear to ear and from hairline to chin: left, top, right, bottom.
+FACE = (238, 64, 340, 180)
+
+
+def astronaut_frame():
+    """uint8 (480, 640, 3) BGR: the astronaut between two flat margins."""
+    picture = skimage.data.astronaut()[:480, :, ::-1]
+    return cv2.copyMakeBorder(picture, 0, 0, 64, 64, cv2.BORDER_CONSTANT, value=(90, 120, 60))
+
+
+def wait_until(condition, what, deadline=DEADLINE):
+    """Wait by the wall clock until ``condition()`` is true and return its value; fails naming ``what`` did not come."""
+    end = time.monotonic() + deadline
+    while time.monotonic() < end:
+        value = condition()
+        if value:
+            return value
+        time.sleep(0.02)
+    raise AssertionError("not within %g s: %s" % (deadline, what))
+
+
+def covered_fraction(frame, masked, box):
+    """The fraction of the pixels in ``box`` that differ clearly between two frames."""
+    left, top, right, bottom = (int(value) for value in box)
+    parts = [picture[max(0, top) : bottom, max(0, left) : right].astype(int) for picture in (frame, masked)]
+    return float((np.abs(parts[0] - parts[1]).max(axis=2) > 8).mean())
+
+
+class Probe:
+    """Publishes frames to the listener under test and collects its outputs by their stamps.
+
+    ``masked``, ``compressed`` and ``faces`` map stamps to messages, ``received`` stamps to seconds of arrival (wall
+    clock); ``lines`` are the listener's log lines.
+    """
+
+    def __init__(self, outputs=("image_masked", "faces"), input_type=Image):
+        self.masked, self.compressed, self.faces, self.received, self.lines = {}, {}, {}, {}, []
+        kinds = {
+            "image_masked": (Image, self.masked),
+            "image_masked/compressed": (CompressedImage, self.compressed),
+            "faces": (Faces, self.faces),
+        }
+        self._kinds = kinds
+        self._lock = threading.Lock()
+        topic = "image/compressed" if input_type is CompressedImage else "image"
+        self.publisher = rospy.Publisher(topic, input_type, queue_size=1)
+        self._log = rospy.Subscriber("/rosout", Log, lambda line: self.lines.append(line.msg), queue_size=100)
+        self.subscribers = {}
+        for name in outputs:
+            self.subscribe(name)
+        wait_until(self.publisher.get_num_connections, "the listener subscribes to %s" % self.publisher.name)
+        # From then on stamps count up; far apart, so that no frame is covered from the memory of an earlier one.
+        self._stamp = rospy.Time(1000)
+
+    def subscribe(self, name):
+        """Subscribe to an output and wait for the connection."""
+        kind, store = self._kinds[name]
+        self.subscribers[name] = subscriber = rospy.Subscriber(
+            name, kind, self._collect, callback_args=store, queue_size=1, buff_size=2**24, tcp_nodelay=True
+        )
+        wait_until(subscriber.get_num_connections, "the listener publishes %s" % name)
+
+    def unsubscribe(self):
+        """Unsubscribe from every output and wait until nothing more arrives."""
+        for subscriber in self.subscribers.values():
+            subscriber.unregister()
+        self.subscribers.clear()
+        time.sleep(1.0)
+
+    def _collect(self, message, store):
+        self.received.setdefault(message.header.stamp, time.time())
+        store[message.header.stamp] = message
+
+    def next_header(self, gap=10.0):
+        """A header ``gap`` seconds after the last one."""
+        self._stamp += rospy.Duration(gap)
+        return Header(stamp=self._stamp, frame_id="camera_optical_frame")
+
+    def send(self, message):
+        """Publish a message and return its stamp."""
+        self.publisher.publish(message)
+        return message.header.stamp
+
+    def answer(self, message, store="masked", deadline=DEADLINE):
+        """Publish a message and return what comes out for it in ``store``."""
+        stamp = self.send(message)
+        outputs = getattr(self, store)
+        return wait_until(lambda: outputs.get(stamp), "a message of %s for the stamp sent" % store, deadline)
+
+    def logged(self, text):
+        """The listener's log lines that contain ``text``."""
+        return [line for line in self.lines if text in line]

@@ -1,0 +1,26 @@
+"""Starting a node in a Python without ROS."""
+
+import subprocess
+import sys
+
+import pytest
+
+
+@pytest.mark.parametrize(
+    "missing, remedy",
+    [
+        ("rospy", "--system-site-packages"),
+        ("cv_bridge", "--system-site-packages"),
+        ("emomask.msg", "catkin_make"),
+    ],
+)
+@pytest.mark.parametrize("node", ["listener", "talker", "recorder"])
+def test_what_is_missing_and_the_remedy_are_one_line(node, missing, remedy):
+    """``missing`` is made impossible to import, after all that ROS nodes import besides."""
+    if missing == "emomask.msg":
+        pytest.importorskip("cv_bridge", reason="needs ROS to get as far as the messages of emomask")
+    code = "import sys; sys.modules[%r] = None; from emomask.nodes import run; run(%r)" % (missing, node)
+    ended = subprocess.run([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True, timeout=60)
+    assert ended.returncode == 1
+    assert remedy in ended.stderr
+    assert len(ended.stderr.splitlines()) == 1
