@@ -149,7 +149,7 @@ class Listener:
             self._last_shape = frame.shape
             form = message.encoding if isinstance(message, Image) else message.format
             rospy.loginfo("Frames are %dx%d, %s, frame_id %r.", frame.shape[1], frame.shape[0], form, header.frame_id)
-        masked = self._masker.track(frame, self._seconds(header.stamp))
+        masked = self._masker.process(frame, self._seconds(header.stamp))
         if masked.error:
             self._fail(masked.error)
         if masked.image is None:
