@@ -1,0 +1,122 @@
+"""The launch files: every argument is documented, agrees with the settings in the code, and reaches its node."""
+
+import dataclasses
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from emomask.media.sources import SourceSettings
+from emomask.settings import Settings
+
+pytest.importorskip("rospy", reason="needs ROS")
+
+import roslaunch.config
+from roslaunch.core import RLException
+
+from emomask.nodes.listener import ListenerSettings
+from emomask.nodes.recorder import RecorderSettings
+from emomask.nodes.talker import TalkerSettings
+
+LAUNCH = Path(__file__).resolve().parents[2] / "launch"
+FILES = sorted(LAUNCH.glob("*.launch"))
+KINDS = {
+    "talker": (SourceSettings, TalkerSettings),
+    "listener": (Settings, ListenerSettings),
+    "recorder": (RecorderSettings,),
+}
+
+
+def arguments(path):
+    """The ``arg`` elements of a file that a user can set, by name."""
+    elements = ElementTree.parse(str(path)).getroot().findall("arg")
+    return {element.get("name"): element.attrib for element in elements if "value" not in element.attrib}
+
+
+def loaded(name, **given):
+    """The launch configuration of a file with arguments, as roslaunch would start it."""
+    argv = ["%s:=%s" % item for item in given.items()]
+    return roslaunch.config.load_config_default([(str(LAUNCH / (name + ".launch")), argv)], 0)
+
+
+def parameters(config, node):
+    start = "/camera/%s/" % node
+    return {key[len(start) :]: param.value for key, param in config.params.items() if key.startswith(start)}
+
+
+def different(field):
+    """A valid value that is not the field's default."""
+    if field.metadata["choices"]:
+        return next(choice for choice in field.metadata["choices"] if choice != field.default)
+    if isinstance(field.default, bool):
+        return not field.default
+    if isinstance(field.default, str):
+        return {"fourcc": "MJPG", "properties": "brightness=12"}.get(field.name, "007")
+    return {"rotate": 90}.get(field.name, field.default + 1 if field.metadata["high"] > 1 else 0.5)
+
+
+def test_there_are_the_launch_files():
+    assert {path.stem for path in FILES} == {"demo", "emomask", "listener", "talker", "view"}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_every_argument_has_a_default_and_documentation(path):
+    for name, attributes in arguments(path).items():
+        assert "default" in attributes and attributes.get("doc", "").strip(), name
+
+
+@pytest.mark.parametrize("node", ["talker", "listener"])
+def test_launch_file_has_every_setting_with_its_default(node):
+    given = parameters(loaded(node), node)
+    assert set(given) == {field.name for kind in KINDS[node] for field in dataclasses.fields(kind)}
+    for kind in KINDS[node]:
+        assert kind(**{field.name: given[field.name] for field in dataclasses.fields(kind)}) == kind()
+
+
+@pytest.mark.parametrize("node", ["talker", "listener"])
+@pytest.mark.parametrize("name", ["own", "emomask"])
+def test_every_setting_reaches_its_node(node, name):
+    """With the same type, too: a source "007" stays a text."""
+    changed = {field.name: different(field) for kind in KINDS[node] for field in dataclasses.fields(kind)}
+    given = parameters(loaded(node if name == "own" else name, **changed), node)
+    for kind in KINDS[node]:
+        names = [field.name for field in dataclasses.fields(kind)]
+        assert kind(**{key: given[key] for key in names}) == kind(**{key: changed[key] for key in names})
+
+
+@pytest.mark.parametrize("other", ["talker", "listener", "view"])
+def test_emomask_launch_says_the_same_as_the_files_it_includes(other):
+    outer, inner = arguments(LAUNCH / "emomask.launch"), arguments(LAUNCH / (other + ".launch"))
+    shared = set(outer) & set(inner) - {"respawn"}
+    assert len(shared) >= 2
+    assert {name: outer[name] for name in shared} == {name: inner[name] for name in shared}
+
+
+@pytest.mark.parametrize("view, nodes", [("none", 0), ("image_view", 1), ("rqt_image_view", 1)])
+def test_views(view, nodes):
+    config = loaded("emomask", view=view)
+    assert {node.name for node in config.nodes} == {"talker", "listener"} | ({"view"} if nodes else set())
+    viewers = [node for node in config.nodes if node.name == "view"]
+    assert [node.package for node in viewers] == [view] * nodes
+
+
+@pytest.mark.parametrize("given", [{"view": "rviz"}, {"sourse": "0"}, {"respawn": "maybe"}])
+def test_bad_argument_is_an_error(given):
+    with pytest.raises(RLException):
+        loaded("emomask", **given)
+
+
+def test_topics_are_under_the_camera_namespace():
+    nodes = {node.name: node for node in loaded("demo", camera="door").nodes}
+    assert {node.namespace for node in nodes.values()} == {"/door/"}
+    assert nodes["listener"].remap_args == [("/door/image", "/door/image_raw")]
+    assert nodes["recorder"].remap_args == [("/door/image", "/door/image_masked")]
+    assert nodes["talker"].remap_args == []
+
+
+def test_demo_ends_with_its_recorder_or_a_failed_listener():
+    config = loaded("demo", output="/tmp/x.mp4")
+    assert {node.name for node in config.nodes if node.required} == {"listener", "recorder"}
+    assert not any(node.respawn for node in config.nodes)
+    assert parameters(config, "recorder")["output"] == "/tmp/x.mp4"
+    assert parameters(config, "talker")["source"] == "demo" and parameters(config, "talker")["loop"] is False
