@@ -33,10 +33,14 @@ class EmotionClassifier:
         """
         if not len(landmarks):
             return np.empty((0, len(EMOTIONS)), np.float32)
-        crops = np.stack([emotion_crop(frame, points) for points in landmarks]).astype(np.float32)[:, None]
-        (logits,) = self._network.run(np.concatenate([crops, crops[..., ::-1]]))
-        both = softmax(logits).reshape(2, len(landmarks), -1)
-        return both.mean(axis=0)
+        crops = np.stack([emotion_crop(frame, points) for points in landmarks])[:, None]
+        both = self.probabilities(np.concatenate([crops, crops[..., ::-1]]))
+        return both.reshape(2, len(landmarks), -1).mean(axis=0)
+
+    def probabilities(self, crops: np.ndarray) -> np.ndarray:
+        """Float32 ``(N, 7)`` for grey crops ``(N, 1, 42, 42)``, 0..255."""
+        (logits,) = self._network.run(crops.astype(np.float32))
+        return softmax(logits)
 
 
 def emotion_crop(frame: np.ndarray, landmarks: np.ndarray) -> np.ndarray:

@@ -6,6 +6,7 @@ import zipfile
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Iterator, Tuple
 
 import cv2
 import numpy as np
@@ -44,28 +45,40 @@ def _reader(path: Path):
         raise DataError("%s is not a zip file: %s" % (path, error)) from error
 
 
-def read_landmarks68(path) -> LandmarkCrops:
-    """Read a zip or folder with ``landmarks.csv`` (image, side, x0, y0, ..., x67, y67; pixels, 0-based).
+def crops_in_color(path, wanted) -> Iterator[Tuple[str, np.ndarray, np.ndarray]]:
+    """Name, picture (uint8 H x W x 3 BGR) and points (``(68, 2)`` float32 pixels) of each crop of a zip or folder.
 
-    Raises DataError when the table or a picture is missing or damaged.
+    The table ``landmarks.csv`` has the columns image, side, x0, y0, ..., x67, y67 (pixels, 0-based); ``wanted`` tells by
+    its name whether a crop is read. Raises DataError when the table or a picture is missing or damaged.
     """
     path = Path(path)
     read = _reader(path)
-    names, images, points = [], [], []
     try:
         rows = csv.reader(io.StringIO(read("landmarks.csv").decode("utf-8")))
         next(rows)
         for row in rows:
-            image = cv2.imdecode(np.frombuffer(read(row[0]), np.uint8), cv2.IMREAD_GRAYSCALE)
+            if not wanted(row[0]):
+                continue
+            image = cv2.imdecode(np.frombuffer(read(row[0]), np.uint8), cv2.IMREAD_COLOR)
             if image is None:
                 raise DataError("%s: %s is not a picture." % (path, row[0]))
-            scale = SIDE / image.shape[0]
-            # Pixel centres: (x + 0.5) * scale - 0.5 keeps a point on the same spot of the resized picture.
-            points.append((np.array(row[2:138], np.float32).reshape(68, 2) + 0.5) * scale - 0.5)
-            images.append(cv2.resize(image, (SIDE, SIDE), interpolation=cv2.INTER_AREA))
-            names.append(row[0])
-    except (KeyError, FileNotFoundError, StopIteration, ValueError, IndexError) as error:
+            yield row[0], image, np.array(row[2:138], np.float32).reshape(68, 2)
+    except (KeyError, FileNotFoundError, StopIteration, ValueError, IndexError, cv2.error) as error:
         raise DataError("%s is not a set of 68-point crops: %s" % (path, error)) from error
+
+
+def read_landmarks68(path) -> LandmarkCrops:
+    """All crops of a zip or folder (see ``crops_in_color``), grey and of one size. Raises DataError likewise."""
+    names, images, points = [], [], []
+    for name, image, truth in crops_in_color(path, lambda name: True):
+        scale = SIDE / image.shape[0]
+        # Pixel centres: (x + 0.5) * scale - 0.5 keeps a point on the same spot of the resized picture.
+        points.append((truth + 0.5) * scale - 0.5)
+        grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
+        images.append(cv2.resize(grey, (SIDE, SIDE), interpolation=cv2.INTER_AREA))
+        names.append(name)
+    if not names:
+        raise DataError("%s holds no crops." % path)
     return LandmarkCrops(np.array(names), np.stack(images), np.stack(points))
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
 from emomask.errors import DataError
@@ -51,9 +51,13 @@ class Trainer:
         self.schedule = torch.optim.lr_scheduler.OneCycleLR(
             self.optimizer, max_lr=peak_rate, epochs=epochs, steps_per_epoch=steps_per_epoch, pct_start=0.25
         )
-        self.averaged = AveragedModel(
-            network, multi_avg_fn=get_ema_multi_avg_fn(average_decay), use_buffers=True
-        )
+
+        def average(averaged, current, steps):
+            # A young average forgets the first, untrained weights sooner.
+            decay = min(average_decay, (1 + float(steps)) / (10 + float(steps)))
+            return averaged + (current - averaged) * (1 - decay)
+
+        self.averaged = AveragedModel(network, avg_fn=average, use_buffers=True)
 
     @property
     def checkpoint(self) -> Path:

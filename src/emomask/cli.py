@@ -1,0 +1,159 @@
+"""The command ``emomask``: masks files, trains and evaluates the networks."""
+
+import argparse
+import dataclasses
+import json
+import logging
+import sys
+from pathlib import Path
+
+from emomask.errors import EmomaskError
+from emomask.settings import Settings
+
+
+def main(arguments=None) -> int:
+    """Run one command and return its exit status: 0 done, 1 failed (one line says why), 2 usage, 130 interrupted."""
+    logging.basicConfig(format="emomask: %(levelname)s: %(message)s", level=logging.WARNING)
+    options = _parser().parse_args(arguments)
+    try:
+        return options.run(options)
+    except EmomaskError as error:
+        print("emomask: error: %s" % error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("emomask: interrupted", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="emomask", description="Covers faces with the emoji of their emotion.")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+
+    mask = commands.add_parser("mask", help="mask a picture or a video")
+    mask.add_argument("input", help="a picture, a video file, a stream URL, a camera index, or demo")
+    mask.add_argument("-o", "--output", required=True, type=Path, help="where the masked picture or .mp4 goes")
+    _add_settings(mask)
+    mask.set_defaults(run=_mask)
+
+    train = commands.add_parser("train", help="train a network")
+    networks = train.add_subparsers(dest="network", metavar="NETWORK", required=True)
+    emotion = networks.add_parser("emotion", help="the 42x42 emotion network, on FER2013")
+    emotion.add_argument("--epochs", type=_positive, default=50)
+    emotion.add_argument(
+        "--keep-duplicates", action="store_true", help="train also on pictures that stand in a test split (customary)"
+    )
+    emotion.set_defaults(run=_train_emotion)
+    landmarks = networks.add_parser("landmarks", help="the 68-point network, on landmark crops")
+    landmarks.add_argument("--epochs", type=_positive, default=50)
+    landmarks.set_defaults(run=_train_landmarks)
+    for network in (emotion, landmarks):
+        network.add_argument("--data", required=True, help="fer2013.csv[.xz]; zip or folder with landmarks.csv")
+        network.add_argument("--output", required=True, type=Path, help="folder; a training found there is resumed")
+        network.add_argument("--seed", type=int, default=0)
+        network.add_argument("--threads", type=int, default=0, help="processor threads; 0: one for each core")
+
+    evaluate = commands.add_parser("evaluate", help="measure a network")
+    subjects = evaluate.add_subparsers(dest="subject", metavar="SUBJECT", required=True)
+    emotion = subjects.add_parser("emotion", help="the emotion network on a split of FER2013")
+    emotion.add_argument("--split", default="PrivateTest", choices=("Training", "PublicTest", "PrivateTest"))
+    emotion.set_defaults(run=_evaluate_emotion)
+    landmarks = subjects.add_parser("landmarks", help="the landmark network on the hand-made validation photos")
+    landmarks.add_argument("--boxes", default="detector", choices=("detector", "ideal"))
+    landmarks.set_defaults(run=_evaluate_landmarks)
+    for subject in (emotion, landmarks):
+        subject.add_argument("--data", required=True, help="fer2013.csv[.xz]; zip or folder with landmarks.csv")
+        subject.add_argument("--json", type=Path, help="write the figures there, as one flat object")
+        _add_settings(subject)
+    return parser
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError("must be 1 or more")
+    return value
+
+
+def _add_settings(parser: argparse.ArgumentParser) -> None:
+    """One option for each of the settings, named as they are; the settings check the values."""
+    group = parser.add_argument_group("settings")
+    for field in dataclasses.fields(Settings):
+        doc = "%s (default: %s)" % (field.metadata["doc"], field.default if field.default != "" else "empty")
+        group.add_argument(
+            "--" + field.name.replace("_", "-"),
+            dest=field.name,
+            default=argparse.SUPPRESS,
+            choices=field.metadata["choices"],
+            metavar=None if field.metadata["choices"] else "VALUE",
+            help=doc.replace("%", "%%"),
+        )
+
+
+def _settings(options) -> Settings:
+    names = {field.name for field in dataclasses.fields(Settings)}
+    return Settings.from_mapping({name: value for name, value in vars(options).items() if name in names})
+
+
+def _mask(options) -> int:
+    from emomask.masking import mask_file
+
+    counts = mask_file(options.input, options.output, _settings(options))
+    print("%s: %d frames, %d faces, %d frames withheld" % (options.output, counts.frames, counts.faces, counts.failed))
+    return 1 if counts.failed else 0
+
+
+def _set_threads(options) -> None:
+    import torch
+
+    if options.threads > 0:
+        torch.set_num_threads(options.threads)
+
+
+def _train_emotion(options) -> int:
+    _need_torch()
+    from emomask.training.emotion import train_emotion
+
+    _set_threads(options)
+    print(train_emotion(options.data, options.output, options.epochs, options.keep_duplicates, options.seed))
+    return 0
+
+
+def _train_landmarks(options) -> int:
+    _need_torch()
+    from emomask.training.landmarks import train_landmarks
+
+    _set_threads(options)
+    print(train_landmarks(options.data, options.output, options.epochs, options.seed))
+    return 0
+
+
+def _need_torch() -> None:
+    try:
+        import matplotlib  # noqa: F401
+        import torch  # noqa: F401
+    except ImportError as error:
+        raise EmomaskError("Training needs a package that is missing: %s. pip install 'emomask[train]'" % error) from error
+
+
+def _evaluate_emotion(options) -> int:
+    from emomask.evaluation.emotion import evaluate_emotion
+
+    return _report(evaluate_emotion(options.data, options.split, _settings(options)), options.json)
+
+
+def _evaluate_landmarks(options) -> int:
+    from emomask.evaluation.landmarks import evaluate_landmarks
+
+    return _report(evaluate_landmarks(options.data, _settings(options), options.boxes), options.json)
+
+
+def _report(figures, path) -> int:
+    """Print the figures and write them as JSON when a path was given."""
+    for name, value in figures.items():
+        print("%-20s %s" % (name, "%.4f" % value if isinstance(value, float) else value))
+    if path:
+        try:
+            path.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+        except OSError as error:
+            raise EmomaskError("%s cannot be written: %s" % (path, error.strerror or error)) from error
+    return 0

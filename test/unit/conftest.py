@@ -1,0 +1,61 @@
+"""Fixtures of the unit tests: real faces that a dependency carries, optional data, the models that come with emomask."""
+
+import os
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from emomask import Masker, Settings
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def data_folder():
+    """The folder with evaluation data: $EMOMASK_DATA, or ``shared/data`` beside the repository."""
+    return Path(os.environ.get("EMOMASK_DATA") or ROOT.parent / "shared" / "data")
+
+
+@pytest.fixture(scope="session")
+def data():
+    """Path of a file in the data folder; skips the test when it is not there."""
+
+    def path(name):
+        found = data_folder() / name
+        if not found.exists():
+            pytest.skip("needs %s (set EMOMASK_DATA to the folder that holds it)" % name)
+        return found
+
+    return path
+
+
+@pytest.fixture(scope="session")
+def astronaut():
+    """A real face: uint8 512 x 512 x 3 BGR."""
+    skimage_data = pytest.importorskip("skimage.data")
+    return np.ascontiguousarray(skimage_data.astronaut()[..., ::-1])
+
+
+@pytest.fixture(scope="session")
+def astronaut_face():
+    """Where the astronaut's face is: left, top, right, bottom in pixels, by eye."""
+    return 176, 66, 272, 186
+
+
+@pytest.fixture(scope="session")
+def masker():
+    """A Masker with the default settings, for single pictures."""
+    return Masker()
+
+
+@pytest.fixture
+def stream_masker():
+    """A Masker that no other test has used."""
+    return Masker(Settings())
+
+
+def placed(picture, height, width, left, top, scale=1.0):
+    """``picture`` scaled and pasted into a grey frame at ``left``, ``top``, which may lie outside."""
+    matrix = np.array([[scale, 0, left], [0, scale, top]], np.float64)
+    return cv2.warpAffine(picture, matrix, (width, height), flags=cv2.INTER_AREA, borderValue=(90, 100, 110))

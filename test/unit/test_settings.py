@@ -1,0 +1,62 @@
+import pytest
+
+from emomask import Settings
+from emomask.errors import SettingsError
+
+
+def test_defaults_are_valid_and_round_trip():
+    assert Settings.from_mapping(Settings().as_dict()) == Settings()
+
+
+@pytest.mark.parametrize(
+    "name, given, taken",
+    [
+        ("detection_threshold", "0.35", 0.35),
+        ("detection_threshold", 0.35, 0.35),
+        ("detection_size", "640", 640),
+        ("detection_size", 640.0, 640),
+        ("hold", 2, 2.0),
+        ("style", "blur", "blur"),
+    ],
+)
+def test_values_are_taken_from_text_and_numbers(name, given, taken):
+    value = getattr(Settings.from_mapping({name: given}), name)
+    assert value == taken
+    assert type(value) is type(taken)
+
+
+@pytest.mark.parametrize(
+    "name, given, complaint",
+    [
+        ("detection_threshold", 0.0, "between 0.01 and 0.99"),
+        ("detection_threshold", 1.5, "between"),
+        ("detection_threshold", float("nan"), "finite"),
+        ("detection_threshold", "high", "a number"),
+        ("detection_threshold", None, "a number"),
+        ("detection_threshold", True, "a number"),
+        ("detection_size", 320.5, "a whole number"),
+        ("detection_size", "wide", "a whole number"),
+        ("detection_size", float("inf"), "a whole number"),
+        ("hold", -1, "between"),
+        ("hold", float("inf"), "finite"),
+        ("style", "invisible", "one of emoji, blur, pixelate, solid"),
+        ("detector", "", "one of"),
+        ("emojis", {"a": 1}, "a text"),
+        ("device", "tpu", "one of auto, cpu, cuda"),
+    ],
+)
+def test_bad_values_are_named(name, given, complaint):
+    with pytest.raises(SettingsError, match=complaint) as failure:
+        Settings.from_mapping({name: given})
+    assert name in str(failure.value)
+
+
+def test_unknown_names_are_refused():
+    with pytest.raises(SettingsError, match="Unknown setting stile.*Known:.*style"):
+        Settings.from_mapping({"stile": "emoji"})
+
+
+def test_replace_validates():
+    assert Settings().replace(margin=0.3).margin == 0.3
+    with pytest.raises(SettingsError):
+        Settings().replace(margin=-1)
