@@ -23,7 +23,7 @@ class VideoSink:
     Parameters
     ----------
     path: the final name; an existing file is replaced on ``close``.
-    width, height: pixels of the frames. H.264 needs even sizes; odd ones are padded by repeating the last column or row.
+    width, height: pixels of the frames. H.264 needs even sizes: odd ones grow by repeating the last column and row.
     rate: frames/s of frames without a time, exact as a Fraction (``Fraction(30000, 1001)``).
     quality: the encoder's constant rate factor, 0 (lossless) to 51; 20 is visually close to the input.
 

@@ -1,0 +1,192 @@
+"""The talker node: publishes the frames of a camera, a file, a stream, an image folder or the demo clip."""
+
+import sys
+import time
+from dataclasses import dataclass
+from typing import Optional
+
+import rospy
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from std_msgs.msg import Header
+
+from emomask.errors import EmomaskError, SourceError
+from emomask.media.capture import CaptureThread
+from emomask.media.sources import Captured, SourceSettings
+from emomask.nodes.camera_info import load_camera_info, matching
+from emomask.nodes.log import forward_core_log
+from emomask.nodes.messages import array_to_compressed, array_to_image, check_cv_bridge
+from emomask.nodes.parameters import read_parameters
+from emomask.nodes.throttle import Throttle
+from emomask.settings import Validated, _setting
+
+# Seconds between log lines of one kind, and between the lines on rate and dropped frames.
+LOG_PERIOD = 5.0
+REPORT_PERIOD = 30.0
+# The last message of a file is sent by another thread and must leave before the node does.
+LAST_MESSAGE = 0.5
+
+
+@dataclass(frozen=True)
+class TalkerSettings(Validated):
+    """What the talker node takes as private parameters besides the fields of SourceSettings."""
+
+    frame_id: str = _setting("camera_optical_frame", "frame_id of every message: the camera's optical frame (REP-103)")
+    camera_name: str = _setting("camera", "the camera's name; a calibration for another name is warned about")
+    camera_info_url: str = _setting("", "calibration file: file:///..., package://... or a path; empty: uncalibrated")
+    capture_delay: float = _setting(
+        0.0, "seconds from the exposure to the arrival of a frame, subtracted from the stamp", low=0.0, high=10.0
+    )
+    encoding: str = _setting("bgr8", "encoding of image_raw", ("bgr8", "rgb8", "mono8"))
+    jpeg_quality: int = _setting(90, "quality of image_raw/compressed", low=1, high=100)
+    publish_rate: float = _setting(0.0, "publish at most so many frames/s; 0: every frame", low=0.0, high=1000.0)
+    wait_for_subscriber: bool = _setting(
+        False, "open the source only when somebody subscribes to an image, so that a file is seen from its start"
+    )
+
+
+class Talker:
+    """Publishes ``image_raw``, ``image_raw/compressed`` and ``camera_info`` with one stamp for each frame.
+
+    The source is read by a CaptureThread; ``run`` publishes the newest frame, so that a slow subscriber or a busy
+    machine costs frames but never adds delay. The stamp is the time of the grab minus ``capture_delay``. A picture is
+    converted, and compressed, only while somebody subscribes to it. Waits go by the wall clock, so that the node runs
+    with a simulated clock too.
+
+    Parameters
+    ----------
+    settings: the node's own settings.
+    source: where the frames come from.
+
+    Raises SettingsError for a calibration that cannot be used and SourceError for a text that is not a source.
+    """
+
+    def __init__(self, settings: TalkerSettings, source: SourceSettings):
+        self._settings = settings
+        self._capture = CaptureThread(source)
+        self._calibration: Optional[CameraInfo] = None
+        if settings.camera_info_url:
+            self._calibration, name = load_camera_info(settings.camera_info_url)
+            if name != settings.camera_name:
+                rospy.logwarn("The calibration is for camera %r, ~camera_name is %r.", name, settings.camera_name)
+        self._size = None
+        self._next_due = 0.0
+        self._published = 0
+        self._no_clock = Throttle(LOG_PERIOD)
+        self._silent = Throttle(LOG_PERIOD)
+        self._last_frame = 0.0
+        self._report = Throttle(REPORT_PERIOD, start_ready=False)
+        self._reported = (0, 0)
+
+        topic = rospy.resolve_name("image_raw")
+        self._raw = rospy.Publisher(topic, Image, queue_size=1)
+        self._compressed = rospy.Publisher(topic + "/compressed", CompressedImage, queue_size=1)
+        self._info = rospy.Publisher("camera_info", CameraInfo, queue_size=1)
+
+    def run(self) -> None:
+        """Publish until the source ends or the node is shut down. Raises SourceError when the source fails for good."""
+        self._wait_for_subscriber()
+        self._last_frame = time.monotonic()
+        with self._capture:
+            while not rospy.is_shutdown():
+                ended = self._capture.ended
+                captured = self._capture.newest(0.2)
+                if captured is not None:
+                    self._publish(captured)
+                elif ended:
+                    break
+                elif time.monotonic() - self._last_frame > LOG_PERIOD and self._silent.ready():
+                    rospy.logwarn("No frame comes from %s.", self._capture.description)
+                self._report_rate()
+        if rospy.is_shutdown():
+            return
+        if self._capture.last_error:
+            raise SourceError(self._capture.last_error)
+        time.sleep(LAST_MESSAGE)
+        rospy.loginfo("The end of %s is reached: %d frames published.", self._capture.description, self._published)
+
+    def _wait_for_subscriber(self) -> None:
+        waiting = Throttle(LOG_PERIOD)
+        while self._settings.wait_for_subscriber and not rospy.is_shutdown():
+            if self._raw.get_num_connections() or self._compressed.get_num_connections():
+                return
+            if waiting.ready():
+                rospy.loginfo("Waiting for a subscriber to %s (~wait_for_subscriber).", self._raw.name)
+            time.sleep(0.05)
+
+    def _publish(self, captured: Captured) -> None:
+        self._last_frame = time.monotonic()
+        if not self._due(captured.grabbed):
+            return
+        stamp = self._stamp(captured.grabbed)
+        if stamp is None:
+            return
+        header = Header(stamp=stamp, frame_id=self._settings.frame_id)
+        height, width = captured.image.shape[:2]
+        info = matching(self._calibration, width, height)
+        info.header = Header(stamp=stamp, frame_id=self._settings.frame_id)
+        if self._size != (width, height):
+            self._size = (width, height)
+            rospy.loginfo("Publishing %dx%d frames on %s.", width, height, self._raw.name)
+            if self._calibration is not None and not info.K[0]:
+                rospy.logwarn(
+                    "The calibration is for %dx%d, the frames are %dx%d: camera_info says uncalibrated.",
+                    self._calibration.width,
+                    self._calibration.height,
+                    width,
+                    height,
+                )
+        self._info.publish(info)
+        if self._raw.get_num_connections():
+            self._raw.publish(array_to_image(captured.image, header, self._settings.encoding))
+        if self._compressed.get_num_connections():
+            self._compressed.publish(array_to_compressed(captured.image, header, self._settings.jpeg_quality))
+        self._published += 1
+
+    def _due(self, grabbed: float) -> bool:
+        """Whether a frame grabbed then is to be published under ``publish_rate``."""
+        if not self._settings.publish_rate:
+            return True
+        period = 1 / self._settings.publish_rate
+        if grabbed < self._next_due - period / 4:  # a camera's frames come a little early or late
+            return False
+        self._next_due = max(self._next_due + period, grabbed + period / 2)
+        return True
+
+    def _stamp(self, grabbed: float) -> Optional[rospy.Time]:
+        """The ROS time at which a frame was exposed; None while a simulated clock has not begun."""
+        now = rospy.Time.now()
+        if now.is_zero():
+            if self._no_clock.ready():
+                rospy.logwarn("/use_sim_time is set but nothing comes on /clock: frames cannot be stamped.")
+            return None
+        age = rospy.Duration.from_sec(time.monotonic() - grabbed + self._settings.capture_delay)
+        # A simulated clock may have begun after the grab.
+        return now - age if now.to_sec() > age.to_sec() else now
+
+    def _report_rate(self) -> None:
+        if not self._report.ready():
+            return
+        published, dropped = self._published - self._reported[0], self._capture.dropped - self._reported[1]
+        self._reported = (self._published, self._capture.dropped)
+        rospy.loginfo(
+            "%.1f frames/s published, %d frames dropped for newer ones in %d s.",
+            published / REPORT_PERIOD,
+            dropped,
+            REPORT_PERIOD,
+        )
+
+
+def main() -> None:
+    """Run the node until its source ends or it is shut down; what cannot work is one line and exit code 1."""
+    rospy.init_node("talker")
+    forward_core_log()
+    if rospy.get_namespace() == "/":
+        rospy.logwarn("The topics are in the root namespace; REP-135 asks for one per camera: __ns:=camera.")
+    try:
+        settings, source = read_parameters(TalkerSettings, SourceSettings)
+        check_cv_bridge()
+        Talker(settings, source).run()
+    except EmomaskError as error:
+        rospy.logfatal("%s", error)
+        sys.exit(1)
+    rospy.signal_shutdown("the source has ended")
