@@ -10,19 +10,19 @@ help:
 	@echo "make clean  remove what the other targets made in this folder"
 
 build:
-	@tools/setup
+	@bash tools/setup.sh
 
 demo: build
-	@tools/demo
+	@bash tools/demo.sh
 
 test:
-	@tools/setup test
-	@tools/test
+	@bash tools/setup.sh test
+	@bash tools/test.sh
 
 lint:
-	@tools/setup test
+	@bash tools/setup.sh test
 	.venv/bin/ruff check .
-	ROS_DISTRO=noetic .venv/bin/catkin_lint -W2 --offline --strict .
+	cd .ws/src/emomask && ROS_DISTRO=noetic ../../../.venv/bin/catkin_lint -W2 --strict --offline .
 
 clean:
 	rm -rf .venv .ws demo

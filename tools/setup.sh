@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Install what emomask needs on Debian and build it: packages from apt, a virtual environment in .venv, a catkin
 # workspace in .ws. What is already there is left alone, so that a second run takes seconds and needs no network.
-# Usage: tools/setup [test]     "test" also installs what the tests, the linters and the training need
+# Usage: bash tools/setup.sh [test]     "test" also installs what the tests, the linters and the training need
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 root=$PWD

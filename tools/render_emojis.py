@@ -1,7 +1,7 @@
-#!/usr/bin/env python3
 """Render emojis/*.png anew from the Noto Emoji faces that the npm package @iconify-json/noto carries.
 
-A maintainer's tool, not needed to build or run emomask. Needs npm and rsvg-convert (Debian: npm librsvg2-bin).
+A maintainer's tool, not needed to build or run emomask: python3 tools/render_emojis.py. Needs npm and rsvg-convert
+(Debian: npm, librsvg2-bin).
 """
 
 import json

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Run demo.launch with a master of its own and save the masked clip as demo/masked.mp4. Needs tools/setup before.
+# Run demo.launch with a master of its own and save the masked clip as demo/masked.mp4. Needs tools/setup.sh before.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 output=$PWD/demo/masked.mp4
@@ -7,7 +7,7 @@ output=$PWD/demo/masked.mp4
 limit=300
 
 set +u
-source tools/environment
+source tools/environment.bash
 set -u
 port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
 export ROS_HOSTNAME=localhost ROS_MASTER_URI=http://localhost:$port ROS_HOME=$PWD/.ws/ros

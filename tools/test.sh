@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Run all tests: pytest, rostest and the checks of the launch files. Needs "tools/setup test" before.
+# Run all tests: pytest, rostest and the checks of the launch files. Needs "tools/setup.sh test" before.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 set +u
-source tools/environment
+source tools/environment.bash
 set -u
 export ROS_HOSTNAME=localhost ROS_HOME=$PWD/.ws/ros
 cd .ws
