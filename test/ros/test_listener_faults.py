@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """The listener node's ends: what it refuses to start with, how it stops, and what it says when a frame hangs."""
 
+import itertools
 import shutil
 import signal
 import subprocess
@@ -17,13 +18,14 @@ from probe import Probe, astronaut_frame, wait_until
 from emomask.nodes.messages import array_to_image
 from emomask.resources import share_folder
 
+names = ("listener_%d" % number for number in itertools.count(1))
+
 
 def start(*arguments):
-    """Start a listener of its own; its output is read through a pipe."""
+    """Start a listener of its own name (parameters outlive a node); its output is read through a pipe."""
     script = roslib.packages.find_node("emomask", "listener")[0]
-    return subprocess.Popen(
-        [script, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+    command = [script, "__name:=" + next(names), *arguments]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 class ListenerFaultsTest(unittest.TestCase):
@@ -69,7 +71,7 @@ class ListenerFaultsTest(unittest.TestCase):
                     self.assert_refuses("_models:=%s" % models, model.name)
 
     def test_an_interrupt_ends_the_node_cleanly(self):
-        process = start("__name:=interrupted")
+        process = start()
         try:
             probe = Probe()
             message = array_to_image(astronaut_frame(), probe.next_header())
@@ -86,7 +88,7 @@ class ListenerFaultsTest(unittest.TestCase):
         probe.unsubscribe()
 
     def test_a_frame_that_hangs_is_reported(self):
-        process = start("__name:=hanging", "_frame_timeout:=0.2")
+        process = start("_frame_timeout:=0.2")
         try:
             probe = Probe()
             message = array_to_image(astronaut_frame(), probe.next_header())
