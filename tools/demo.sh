@@ -10,7 +10,7 @@ set +u
 source tools/environment.bash
 set -u
 port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
-export ROS_HOSTNAME=localhost ROS_MASTER_URI=http://localhost:$port ROS_HOME=$PWD/.ws/ros
+export ROS_HOSTNAME=localhost ROS_MASTER_URI=http://localhost:$port ROS_HOME=$PWD/.ws/ros PYTHONUNBUFFERED=1
 
 view=none
 if [ -n "${DISPLAY:-}" ] && python3 - <<'PYTHON' 2>/dev/null
@@ -25,11 +25,14 @@ fi
 
 mkdir -p demo
 rm -f "$output"
+status=0
 timeout --foreground --signal=INT --kill-after=30 "$limit" \
-    roslaunch emomask demo.launch output:="$output" view:="$view" || status=$?
+    roslaunch --no-summary emomask demo.launch output:="$output" view:="$view" 2>&1 | tee .ws/demo.log || status=$?
 # roslaunch exits with 0 whatever becomes of its nodes; the recorder leaves a file only when it has finished it.
-if [ "${status:-0}" -ne 0 ] || [ ! -s "$output" ]; then
-    echo "emomask: the demo failed (see above); logs are in .ws/ros/log." >&2
+if [ "$status" -ne 0 ] || [ ! -s "$output" ]; then
+    echo "emomask: the demo failed (see above)." >&2
     exit 1
 fi
-echo "emomask: the masked clip is ${output#"$PWD"/}"
+echo
+sed -n '/^Recorded /,/^latency /p' .ws/demo.log
+echo "The masked clip is ${output#"$PWD"/}."

@@ -6,7 +6,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 set +u
 source tools/environment.bash
 set -u
-export ROS_HOSTNAME=localhost ROS_HOME=$PWD/.ws/ros
+export ROS_HOSTNAME=localhost ROS_HOME=$PWD/.ws/ros PYTHONUNBUFFERED=1
 cd .ws
 rm -rf build/test_results
 # The make target succeeds whatever the tests say: the results decide.
