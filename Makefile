@@ -21,7 +21,7 @@ test:
 
 lint:
 	@bash tools/setup.sh test
-	.venv/bin/ruff check .
+	.venv/bin/python3 -m ruff check .
 	cd .ws/src/emomask && ROS_DISTRO=noetic ../../../.venv/bin/catkin_lint -W2 --strict --offline .
 
 clean:
