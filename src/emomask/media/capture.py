@@ -96,19 +96,16 @@ class CaptureThread:
         try:
             source = open_source(self._settings)
         except SourceError as error:
-            return self._comes_back and self._wait_to_reopen(str(error))
-        with source:
-            # A file that could be opened once may come back when it has gone between two rounds.
-            self._comes_back = self._settings.reconnect
-            try:
+            return self._lost(str(error), self._comes_back)
+        # A file that could be opened once may come back when it has gone between two rounds.
+        self._comes_back = self._settings.reconnect
+        try:
+            with source:
                 self._play(source)
-            except SourceError as error:
-                # A recording on a web server has no end to wait for unless it is looped.
-                cut = source.live or (self._kind == STREAM and self._settings.loop)
-                if cut and self._settings.reconnect:
-                    return self._wait_to_reopen(str(error))
-                self.last_error = str(error)
-                return False
+        except SourceError as error:
+            # A recording on a web server has no end to wait for unless it is looped.
+            cut = source.live or (self._kind == STREAM and self._settings.loop)
+            return self._lost(str(error), cut and self._settings.reconnect)
         return self._settings.loop
 
     def _play(self, source: Source) -> None:
@@ -144,14 +141,15 @@ class CaptureThread:
             self._stopping.wait(self._due - now)
         return captured._replace(grabbed=time.monotonic())
 
-    def _wait_to_reopen(self, error: str) -> bool:
-        """Pause before the next attempt, longer each time; says what is wrong now and then."""
-        now = time.monotonic()
-        if self.last_error is None or now - self._reminded >= _REMINDER:
-            _log.warning("%s It is tried again every %g to %g s.", error, FIRST_PAUSE, LONGEST_PAUSE)
-            self._reminded = now
-        self.last_error = error
-        self._due = None
-        self._stopping.wait(self._pause)
-        self._pause = min(2 * self._pause, LONGEST_PAUSE)
-        return True
+    def _lost(self, error: str, comes_back: bool) -> bool:
+        """Note what is wrong and, if the source may come back, pause, longer each time; returns ``comes_back``."""
+        new, self.last_error = self.last_error is None, error
+        if comes_back:
+            now = time.monotonic()
+            if new or now - self._reminded >= _REMINDER:
+                _log.warning("%s It is tried again every %g to %g s.", error, FIRST_PAUSE, LONGEST_PAUSE)
+                self._reminded = now
+            self._due = None
+            self._stopping.wait(self._pause)
+            self._pause = min(2 * self._pause, LONGEST_PAUSE)
+        return comes_back

@@ -5,6 +5,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Optional, Union
 
+import av
 import cv2
 import numpy as np
 
@@ -33,10 +34,6 @@ class VideoSink:
     def __init__(
         self, path: Union[str, Path], width: int, height: int, rate: Union[Fraction, float], quality: int = 20
     ):
-        try:
-            import av
-        except ImportError as error:
-            raise SinkError("Writing video needs PyAV (%s): pip install av." % error) from error
         self.path = Path(path)
         self.width, self.height = width, height
         self.frames = 0
@@ -48,7 +45,6 @@ class VideoSink:
             self._rate = Fraction(0)
         if not 0 < self._rate <= 1000:
             raise SinkError("A video of %s frames/s cannot be written; the rate must lie between 0 and 1000." % rate)
-        self._av = av
         self._last_ticks = -1
         self._closed = False
         self._container = None
@@ -92,7 +88,7 @@ class VideoSink:
             raise SinkError("%s: frame %d is not after the frame before it." % (self.path, self.frames))
         if self.width % 2 or self.height % 2:
             image = cv2.copyMakeBorder(image, 0, self.height % 2, 0, self.width % 2, cv2.BORDER_REPLICATE)
-        frame = self._av.VideoFrame.from_ndarray(image, "bgr24")
+        frame = av.VideoFrame.from_ndarray(image, "bgr24")
         frame.pts, frame.time_base = ticks, Fraction(1, _TICKS)
         try:
             self._container.mux(self._stream.encode(frame))
