@@ -81,6 +81,7 @@ build_workspace() {
     }
 }
 
+[[ $root != *[[:space:]]* ]] || fail "catkin cannot build in a folder whose path has a space: $root"
 install_packages
 make_environment
 build_workspace
