@@ -226,4 +226,4 @@ class ListenerTest(unittest.TestCase):
 if __name__ == "__main__":
     import rostest
 
-    rostest.rosrun("emomask", "listener", ListenerTest, sys.argv)
+    rostest.rosrun("emomask", "listener_messages", ListenerTest, sys.argv)

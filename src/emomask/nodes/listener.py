@@ -14,6 +14,7 @@ from sensor_msgs.msg import CompressedImage, Image
 from emomask import Masker, Settings
 from emomask.errors import EmomaskError, FrameError
 from emomask.msg import Faces
+from emomask.nodes.log import forward_core_log
 from emomask.nodes.mailbox import Mailbox
 from emomask.nodes.messages import (
     array_to_compressed,
@@ -214,6 +215,7 @@ class Listener:
 def main() -> None:
     """Run the node until it is shut down; a bad parameter, model or environment is one line and exit code 1."""
     rospy.init_node("listener")
+    forward_core_log()
     try:
         listener_settings, settings = read_parameters(ListenerSettings, Settings)
         check_cv_bridge()
