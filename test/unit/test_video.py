@@ -47,8 +47,8 @@ def test_colours_come_back_in_bgr_order(tmp_path):
         for image in frames(5):
             sink.write(image)
     for (_, shown), given in zip(read_back(path)[3], frames(5)):
-        assert np.abs(shown[4:-4, 4:28].mean(axis=(0, 1)) - given[0, 0]).max() < 8
-        assert np.abs(shown[4:-4, 36:-4].mean(axis=(0, 1)) - given[0, -1]).max() < 8
+        assert np.abs(shown[4:-4, 4:28].mean(axis=(0, 1)) - given[0, 0]).max() < 4
+        assert np.abs(shown[4:-4, 36:-4].mean(axis=(0, 1)) - given[0, -1]).max() < 4
 
 
 def test_times_of_frames_are_kept(tmp_path):

@@ -77,4 +77,5 @@ def without_secrets(text: str) -> str:
         return text
     user, at, place = rest.rpartition("@")
     path, mark, query = place.partition("?")
-    return before + slashes + ("***@" if at else "") + path + mark + re.sub(r"=[^&;#]*", "=***", query)
+    query = re.sub(r"(^|[&;#])([^=&;#]*=)?[^&;#]+", r"\1\2***", query)
+    return before + slashes + ("***@" if at else "") + path + mark + query

@@ -164,9 +164,7 @@ def true_faces(index: int) -> List[Box]:
 
 def _on_stage(index: int) -> List[Tuple[bool, _Pose]]:
     time = index / RATE
-    return [
-        (mirrored, _between(poses, time)) for mirrored, poses in _ACTORS if poses[0].time <= time <= poses[-1].time
-    ]
+    return [(mirrored, _between(poses, time)) for mirrored, poses in _ACTORS if poses[0].time <= time <= poses[-1].time]
 
 
 def _between(poses: Tuple[_Pose, ...], time: float) -> _Pose:

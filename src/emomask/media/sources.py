@@ -178,6 +178,10 @@ def open_source(settings: SourceSettings) -> Source:
     return _open_file(settings, address.target, address.shown)
 
 
+class _NoFrames(SourceError):
+    """A camera or a stream gives no frames, or no more."""
+
+
 class _Live(Source):
     """A camera or a network stream that has been opened."""
 
@@ -186,7 +190,11 @@ class _Live(Source):
     def __init__(self, settings, description, capture, rate):
         super().__init__(settings, description, rate)
         self._capture = capture
-        self._first = self._grabbed()
+        try:
+            self._first = self._grabbed()
+        except SourceError:
+            capture.release()
+            raise
 
     def _next(self):
         first, self._first = self._first, None
@@ -201,7 +209,7 @@ class _Live(Source):
             done, frame = self._capture.retrieve()
             if done and frame is not None and frame.size:
                 return Captured(_as_bgr(frame, self.description), now, 0.0)
-        raise SourceError("%s gives no more frames: unplugged, switched off or cut." % _capital(self.description))
+        raise _NoFrames("%s gives no more frames: unplugged, switched off or cut." % _capital(self.description))
 
     def close(self):
         self._capture.release()
@@ -320,13 +328,12 @@ def _open_camera(settings: SourceSettings, target: str, shown: str) -> Source:
         rate = capture.get(cv2.CAP_PROP_FPS)
         try:
             return _Live(settings, shown, capture, rate if 0 < rate <= 1000 else settings.fps)
-        except SourceError:
+        except _NoFrames:
             reason = "it gives no frames"
     elif sys.platform.startswith("linux") and not os.path.exists(device):
         reason = "there is no %s" % device
     elif not os.access(device, os.R_OK | os.W_OK):
         reason = "permission denied"
-    capture.release()
     raise SourceError(
         "Cannot open %s (%s). The usual causes: (1) no permission: add yourself to the `video` group and log in again; "
         "(2) wrong device: many webcams expose two /dev/videoN, try the other or a path below /dev/v4l/by-id; (3) busy "
@@ -374,11 +381,9 @@ def _open_stream(settings: SourceSettings, url: str, shown: str) -> Source:
             return _VideoFile(settings, shown, capture)
         try:
             return _Live(settings, shown, capture, 0.0)
-        except SourceError as error:
-            capture.release()
+        except _NoFrames as error:
             fault = "opens but gives no frame within %g s" % settings.timeout
             raise SourceError("%s %s." % (_capital(shown), fault)) from error
-    capture.release()
     raise SourceError("Cannot open %s: %s." % (shown, _unreachable(url, settings.timeout)))
 
 
@@ -400,15 +405,10 @@ def _unreachable(url: str, timeout: float) -> str:
     except socket.timeout:
         return "%s does not answer on port %d within %g s; check the address and the network" % (host, port, timeout)
     except OSError as error:
-        return "%s cannot be reached on port %d (%s); check the address and the network" % (
-            host,
-            port,
-            error.strerror or error,
-        )
-    return (
-        "%s answers on port %d but gives no video that can be decoded; check the path, the user and the "
-        "password" % (host, port)
-    )
+        reason = error.strerror or error
+        return "%s cannot be reached on port %d (%s); check the address and the network" % (host, port, reason)
+    advice = "check the path, the user and the password"
+    return "%s answers on port %d but gives no video that can be decoded; %s" % (host, port, advice)
 
 
 def _open_file(settings: SourceSettings, path: str, shown: str) -> Source:

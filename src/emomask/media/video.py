@@ -88,7 +88,8 @@ class VideoSink:
             raise SinkError("%s: frame %d is not after the frame before it." % (self.path, self.frames))
         if self.width % 2 or self.height % 2:
             image = cv2.copyMakeBorder(image, 0, self.height % 2, 0, self.width % 2, cv2.BORDER_REPLICATE)
-        frame = av.VideoFrame.from_ndarray(image, "bgr24")
+        # FFmpeg's own conversion truncates, which darkens a picture by two levels and tints it, and is half as fast.
+        frame = av.VideoFrame.from_ndarray(cv2.cvtColor(image, cv2.COLOR_BGR2YUV_I420), "yuv420p")
         frame.pts, frame.time_base = ticks, Fraction(1, _TICKS)
         try:
             self._container.mux(self._stream.encode(frame))
