@@ -1,6 +1,5 @@
 """What the graph tests share: a picture with a known face, and a client that feeds the listener and collects."""
 
-import threading
 import time
 
 import cv2
@@ -12,6 +11,7 @@ from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
 from emomask.msg import Faces
+from emomask.nodes.messages import array_to_compressed, array_to_image
 
 DEADLINE = 60.0
 # The face in ``astronaut_frame()``, from ear to ear and from hairline to chin: left, top, right, bottom.
@@ -46,10 +46,13 @@ class Probe:
     """Publishes frames to the listener under test and collects its outputs by their stamps.
 
     ``masked``, ``compressed`` and ``faces`` map stamps to messages, ``received`` stamps to seconds of arrival (wall
-    clock); ``lines`` are the listener's log lines.
+    clock); ``lines`` are the listener's log lines. Every message sent is far enough from the one before it in time that
+    nothing is covered from memory.
+
+    ``greet``: send small empty frames until one is answered, for the first messages of a connection may be lost.
     """
 
-    def __init__(self, outputs=("image_masked", "faces"), input_type=Image):
+    def __init__(self, outputs=("image_masked", "faces"), input_type=Image, greet=True):
         self.masked, self.compressed, self.faces, self.received, self.lines = {}, {}, {}, {}, []
         kinds = {
             "image_masked": (Image, self.masked),
@@ -57,7 +60,6 @@ class Probe:
             "faces": (Faces, self.faces),
         }
         self._kinds = kinds
-        self._lock = threading.Lock()
         topic = "image/compressed" if input_type is CompressedImage else "image"
         self.publisher = rospy.Publisher(topic, input_type, queue_size=1)
         self._log = rospy.Subscriber("/rosout", Log, lambda line: self.lines.append(line.msg), queue_size=100)
@@ -65,8 +67,16 @@ class Probe:
         for name in outputs:
             self.subscribe(name)
         wait_until(self.publisher.get_num_connections, "the listener subscribes to %s" % self.publisher.name)
-        # From then on stamps count up; far apart, so that no frame is covered from the memory of an earlier one.
         self._stamp = rospy.Time(1000)
+        if greet:
+            wait_until(self._is_answered, "an answer to the first frames")
+
+    def _is_answered(self):
+        blank = np.zeros((64, 64, 3), np.uint8)
+        write = array_to_image if self.publisher.data_class is Image else array_to_compressed
+        stamp = self.send(write(blank, self.next_header()))
+        time.sleep(0.3)
+        return stamp in self.masked
 
     def subscribe(self, name):
         """Subscribe to an output and wait for the connection."""
