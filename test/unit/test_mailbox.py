@@ -3,7 +3,7 @@
 import threading
 import time
 
-from emomask.nodes.mailbox import Mailbox
+from emomask.mailbox import Mailbox
 
 
 def test_the_newest_item_is_taken_and_the_older_ones_are_counted():

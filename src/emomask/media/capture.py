@@ -6,9 +6,9 @@ import time
 from typing import Optional
 
 from emomask.errors import SourceError
+from emomask.mailbox import Mailbox
 from emomask.media.address import CAMERA, STREAM, parse_address
 from emomask.media.sources import Captured, Source, SourceSettings, open_source
-from emomask.nodes.mailbox import Mailbox
 
 _log = logging.getLogger(__name__)
 

@@ -13,9 +13,9 @@ from sensor_msgs.msg import CompressedImage, Image
 
 from emomask import Masker, Settings
 from emomask.errors import EmomaskError, FrameError
+from emomask.mailbox import Mailbox
 from emomask.msg import Faces
 from emomask.nodes.log import forward_core_log
-from emomask.nodes.mailbox import Mailbox
 from emomask.nodes.messages import (
     array_to_compressed,
     array_to_image,

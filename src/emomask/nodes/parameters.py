@@ -2,11 +2,11 @@
 
 import dataclasses
 import difflib
-import re
 from typing import List, Type
 
 import rospy
 
+from emomask.media.address import without_secrets
 from emomask.settings import Validated
 
 
@@ -30,14 +30,9 @@ def read_parameters(*kinds: Type[Validated]) -> List[Validated]:
         made = kind(**{field.name: given[field.name] for field in fields if field.name in given})
         settings.append(made)
         changed += [
-            "%s=%s" % (field.name, _without_password(getattr(made, field.name)))
+            "%s=%s" % (field.name, without_secrets(str(getattr(made, field.name))))
             for field in fields
             if getattr(made, field.name) != field.default
         ]
     rospy.loginfo("Parameters: %s.", ", ".join(changed) or "all at their defaults")
     return settings
-
-
-def _without_password(value) -> str:
-    """The value as text, with the user and password of a URL hidden."""
-    return re.sub(r"//[^/\s]*@", "//***@", str(value))
