@@ -36,7 +36,10 @@ class ListenerFaultsTest(unittest.TestCase):
     def assert_refuses(self, argument, *words):
         """With ``argument`` the node ends with code 1 and one line that contains ``words``."""
         process = start(argument)
-        _, errors = process.communicate(timeout=90)
+        try:
+            _, errors = process.communicate(timeout=90)
+        finally:
+            process.kill()
         self.assertEqual(process.returncode, 1, errors)
         self.assertNotIn("Traceback", errors)
         fatal = [line for line in errors.splitlines() if "FATAL" in line]
@@ -71,7 +74,7 @@ class ListenerFaultsTest(unittest.TestCase):
                     self.assert_refuses("_models:=%s" % models, model.name)
 
     def test_an_interrupt_ends_the_node_cleanly(self):
-        process = start()
+        process = start("_maargin:=0.3")
         try:
             probe = Probe()
             message = array_to_image(astronaut_frame(), probe.next_header())
@@ -85,7 +88,23 @@ class ListenerFaultsTest(unittest.TestCase):
             process.kill()
         self.assertEqual(process.returncode, 0, errors)
         self.assertNotIn("Traceback", errors)
+        self.assertIn("Unknown parameter ~maargin is ignored; perhaps ~margin is meant", errors)
         probe.unsubscribe()
+
+    def test_an_interrupt_while_the_models_load_ends_the_node_cleanly(self):
+        for delay in (0.3, 0.7, 1.5):
+            with self.subTest(delay=delay):
+                process = start()
+                try:
+                    # The first log line asks the master for parameters, and rospy deadlocks on a signal in that moment.
+                    self.assertIn("Parameters", process.stdout.readline())
+                    time.sleep(delay)
+                    process.send_signal(signal.SIGINT)
+                    _, errors = process.communicate(timeout=30)
+                finally:
+                    process.kill()
+                self.assertEqual(process.returncode, 0, errors)
+                self.assertNotIn("Traceback", errors)
 
     def test_a_frame_that_hangs_is_reported(self):
         process = start("_frame_timeout:=0.2")
