@@ -14,12 +14,12 @@ if [ "${1:-}" = test ]; then
 fi
 
 # ROS and the tools that build a package with messages; pip brings OpenCV, NumPy and the networks' runtime.
-# libimage-view-dev holds the package.xml of image_view, without which roslaunch and rosrun do not find the viewer.
+# libimage-view-dev and libnodeletlib-tools hold the package.xml files without which ROS does not find image_view.
 packages=(
-    catkin g++ libimage-view-dev librostest-dev libsensor-msgs-dev libstd-msgs-dev make python3-cv-bridge python3-pip
-    python3-rosbag python3-roslaunch python3-rospy python3-rostest python3-setuptools python3-venv python3-wheel
-    ros-core ros-core-python-dev ros-image-view ros-message-generation ros-message-runtime ros-sensor-msgs ros-std-msgs
-    rosbash
+    catkin g++ libimage-view-dev libnodeletlib-tools librostest-dev libsensor-msgs-dev libstd-msgs-dev make
+    python3-cv-bridge python3-pip python3-rosbag python3-roslaunch python3-rospy python3-rostest python3-setuptools
+    python3-venv python3-wheel ros-core ros-core-python-dev ros-image-view ros-message-generation ros-message-runtime
+    ros-sensor-msgs ros-std-msgs rosbash
 )
 
 fail() {
