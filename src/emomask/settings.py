@@ -101,7 +101,7 @@ class Settings(Validated):
     style: str = _setting("emoji", "what covers a face", STYLES)
     emojis: str = _setting("", "folder with one PNG for each emotion (happy.png ...); empty: the built-in set")
     margin: float = _setting(
-        0.15, "how far the mask goes beyond the face, as a fraction of the face's size", low=0.0, high=2.0
+        0.1, "how far the mask goes beyond the face, as a fraction of the face's size", low=0.0, high=2.0
     )
     hold: float = _setting(
         1.0, "seconds for which a face that is no longer found stays covered (in a stream)", low=0.0, high=60.0

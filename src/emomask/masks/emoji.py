@@ -9,7 +9,7 @@ import numpy as np
 
 from emomask.errors import ModelError
 from emomask.faces import EMOTIONS, Box, Face
-from emomask.masks.region import Region
+from emomask.masks.region import Patch, Region
 from emomask.resources import share_folder
 
 OPAQUE = 250  # alpha from which a pixel of an emoji hides what is behind it
@@ -60,7 +60,7 @@ class Emoji:
         drawn = cv2.warpAffine(picture, matrix, (view.shape[1], view.shape[0]), flags=cv2.INTER_LINEAR)
         transparency = cv2.cvtColor(255 - drawn[..., 3], cv2.COLOR_GRAY2BGR)
         view[:] = cv2.add(cv2.multiply(view, transparency, scale=1 / 255), drawn[..., :3])
-        return patch.box
+        return Patch(patch.left, patch.top, patch.mask | drawn[..., 3]).box
 
 
 def _fitting(levels: List[np.ndarray], wanted: float) -> np.ndarray:

@@ -2,7 +2,9 @@
 
 import json
 import math
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Tuple
 
 import numpy as np
 import torch
@@ -52,27 +54,58 @@ def _targets(crops: LandmarkCrops, maps, mirrored):
     return torch.where(mirrored[:, None, None], renumbered, moved).flatten(1)
 
 
-def _batches(hand_made: LandmarkCrops, machine_made: LandmarkCrops):
+@dataclass(frozen=True)
+class Stage:
+    """One of the two stages of the training: its share of the epochs, and how the pictures are varied.
+
+    ``machine_made``: the share of the machine-made crops seen in an epoch; hand-made ones are seen twice. The other
+    fields are those of ``augment``'s functions.
+    """
+
+    name: str
+    share: float
+    peak_rate: float
+    machine_made: float
+    rotation: float
+    scale: Tuple[float, float]
+    shift: float
+    light: Tuple[float, float]
+    detail: Tuple[float, float]
+    erase: Tuple[float, float]
+
+
+# First everything that a camera may show; then what the chain really gives the network: crops turned upright by the eyes
+# and centred by a first pass.
+STAGES = (
+    Stage("first", 5 / 8, 0.002, 0.5, 45, (0.82, 1.22), 0.07, (0.4, 0.15), (0.25, 0.15), (0.3, 0.45)),
+    Stage("second", 3 / 8, 0.001, 0.25, 18, (0.9, 1.12), 0.04, (0.3, 0.1), (0.2, 0.2), (0.15, 0.35)),
+)
+
+
+def _batches(stage: Stage, hand_made: LandmarkCrops, machine_made: LandmarkCrops):
+    """The batches of an epoch (a function of its number), and how many there are."""
+
     def cut(crops):
-        jitter, mirrored = augment.random_affine(len(crops), rotation=45, scale=(0.82, 1.22), shift=0.07, flip=0.5)
+        jitter, mirrored = augment.random_affine(len(crops), stage.rotation, stage.scale, stage.shift, flip=0.5)
         maps = _maps_around(crops, jitter)
         images = augment.sample(torch.from_numpy(crops.images)[:, None].float(), maps, VIEW)
-        images = augment.random_light(images, contrast=0.4, brightness=0.15)
-        images = augment.random_detail(images, probability=0.25, smallest=0.15)
-        return augment.random_erase(images, probability=0.3, largest=0.45), _targets(crops, maps, mirrored)
+        images = augment.random_light(images, *stage.light)
+        images = augment.random_detail(images, *stage.detail)
+        return augment.random_erase(images, *stage.erase), _targets(crops, maps, mirrored)
+
+    some = int(len(machine_made) * stage.machine_made)
+    count = 2 * len(hand_made) + some
 
     def epoch_batches(_epoch):
-        first = torch.randperm(len(hand_made)).numpy()
-        second = torch.randperm(len(hand_made)).numpy()
-        some = torch.randperm(len(machine_made)).numpy()[: len(machine_made) // 2]
-        rows = np.concatenate([first, second, -1 - some])[torch.randperm(2 * len(hand_made) + len(some)).numpy()]
-        for start in range(0, len(rows) - BATCH // 2, BATCH):
+        parts = [torch.randperm(len(hand_made)).numpy() for _ in range(2)]
+        parts.append(-1 - torch.randperm(len(machine_made)).numpy()[:some])  # below zero: machine-made
+        rows = np.concatenate(parts)[torch.randperm(count).numpy()]
+        for start in range(0, count - BATCH // 2, BATCH):
             chosen = rows[start : start + BATCH]
             parts = [cut(hand_made.select(chosen[chosen >= 0])), cut(machine_made.select(-1 - chosen[chosen < 0]))]
             yield tuple(torch.cat(tensors) for tensors in zip(*parts))
 
-    steps = len(range(0, 2 * len(hand_made) + len(machine_made) // 2 - BATCH // 2, BATCH))
-    return epoch_batches, steps
+    return epoch_batches, len(range(0, count - BATCH // 2, BATCH))
 
 
 @torch.no_grad()
@@ -88,44 +121,50 @@ def _mean_error(network, crops: LandmarkCrops) -> float:
     return float((distance / (targets[:, left] - targets[:, right]).norm(dim=1)).mean())
 
 
-def train_landmarks(data, folder, epochs=60, seed=0, peak_rate=0.002) -> Path:
+def train_landmarks(data, folder, epochs=80, seed=0) -> Path:
     """Train ``LandmarkNet`` on 68-point crops and return the path of ``folder/landmarks68.onnx``.
 
-    Hand-made crops are seen twice an epoch, half of the others once; the hand-made photos that ``is_validation``
-    sets aside never. Writes ``checkpoint.pt`` (a second call goes on from it), ``history.json``,
-    ``learning_curve.png`` and ``summary.json``. Method: wing loss, random rotation, scale, light, blur and occlusion,
-    AdamW with a one-cycle schedule, averaged weights.
+    Two stages (``STAGES``); hand-made crops are seen twice an epoch, a part of the others once; the hand-made photos
+    that ``is_validation`` sets aside never. Each stage keeps ``checkpoint.pt`` (a second call goes on from it),
+    ``history.json`` and ``learning_curve.png`` in a folder of its own; ``folder/summary.json`` tells the end. Method: wing
+    loss, random rotation, scale, light, blur and occlusion, AdamW with a one-cycle schedule, averaged weights.
 
-    Raises DataError when the data cannot be read or the folder holds a checkpoint of another training.
+    Raises DataError when the data cannot be read or the folder holds checkpoints of another training.
     """
     seed_everything(seed)
+    folder = Path(folder)
     crops = read_landmarks68(data)
     by_hand = np.array([name.startswith(HAND_MADE) for name in crops.names])
     held_out = np.array([is_validation(name) for name in crops.names])
-    hand_made, validation = crops.select(by_hand & ~held_out), crops.select(held_out)
+    hand_made, machine_made = crops.select(by_hand & ~held_out), crops.select(~by_hand)
+    validation = crops.select(held_out)
     if not len(hand_made) or not len(validation):
         raise DataError("%s has no hand-made crops (helen_*, afw_*) to train and to validate on." % data)
-    epoch_batches, steps = _batches(hand_made, crops.select(~by_hand))
     network = LandmarkNet().to(memory_format=torch.channels_last)  # faster than NCHW on a CPU
-    settings = {
-        "network": "landmarks68",
-        "epochs": epochs,
-        "seed": seed,
-        "peak_rate": peak_rate,
-        "hand_made": len(hand_made),
-        "machine_made": int((~by_hand).sum()),
-        "validation": len(validation),
-    }
-    trainer = Trainer(network, folder, epochs, steps, peak_rate, WEIGHT_DECAY, 0.998, settings)
-    trainer.resume()
-    averaged = trainer.run(
-        epoch_batches,
-        lambda model, images, targets: wing_loss((model(images) - targets) * VIEW),
-        lambda model: {"validation_nme_interocular": _mean_error(model, validation)},
-    )
-    path = trainer.folder / "landmarks68.onnx"
-    export_onnx(averaged, path, "landmarks")
-    trainer.plot("68 landmarks")
-    summary = dict(settings, parameters=count_parameters(network), **trainer.history[-1])
-    (trainer.folder / "summary.json").write_text(json.dumps(summary, indent=1))
+    parameters = count_parameters(network)
+    for stage in STAGES:
+        settings = {
+            "network": "landmarks68",
+            "epochs": max(1, round(epochs * stage.share)),
+            "seed": seed,
+            "peak_rate": stage.peak_rate,
+            "hand_made": len(hand_made),
+            "machine_made": len(machine_made),
+            "validation": len(validation),
+        }
+        epoch_batches, steps = _batches(stage, hand_made, machine_made)
+        trainer = Trainer(
+            network, folder / stage.name, settings["epochs"], steps, stage.peak_rate, WEIGHT_DECAY, 0.998, settings
+        )
+        trainer.resume()
+        network = trainer.run(
+            epoch_batches,
+            lambda model, images, targets: wing_loss((model(images) - targets) * VIEW),
+            lambda model: {"validation_nme_interocular": _mean_error(model, validation)},
+        )
+        trainer.plot("68 landmarks, %s stage" % stage.name)
+    path = folder / "landmarks68.onnx"
+    export_onnx(network, path, "landmarks")
+    summary = dict(settings, epochs=epochs, parameters=parameters, **trainer.history[-1])
+    (folder / "summary.json").write_text(json.dumps(summary, indent=1))
     return path

@@ -1,0 +1,224 @@
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import pytest
+from conftest import ROOT, placed
+
+from emomask import EMOTIONS, Masker, Settings
+from emomask.errors import FrameError, ModelError
+
+
+def changed(frame, image):
+    return (frame != image).any(axis=2)
+
+
+def face_share(mask, face):
+    left, top, right, bottom = (int(round(value)) for value in face)
+    height, width = mask.shape
+    part = mask[max(0, top) : min(height, bottom), max(0, left) : min(width, right)]
+    return part.mean()
+
+
+def moved_face(face, left, top, scale):
+    return tuple(value * scale + offset for value, offset in zip(face, (left, top, left, top)))
+
+
+def test_a_face_is_covered_and_the_rest_kept(masker, astronaut, astronaut_face):
+    before = astronaut.copy()
+    masked = masker.process(astronaut)
+    assert np.array_equal(astronaut, before), "the input was modified"
+    assert masked.image.shape == astronaut.shape and masked.image.dtype == np.uint8 and masked.error is None
+    (face,) = masked.faces
+    mask = changed(astronaut, masked.image)
+    assert face_share(mask, astronaut_face) > 0.97
+    left, top, right, bottom = (int(value) for value in face.covered.grown(0.1))
+    outside = mask.copy()
+    outside[max(0, top) : bottom, max(0, left) : right] = False
+    assert not outside.any()
+
+
+def test_the_contract_of_a_face(masker, astronaut, astronaut_face):
+    (face,) = masker.process(astronaut).faces
+    assert face.landmarks.shape == (68, 2) and face.landmarks.dtype == np.float32
+    assert 0 <= face.score <= 1 and face.emotion in EMOTIONS and face.track_id == 1
+    assert len(face.probabilities) == 7 and float(np.sum(face.probabilities)) == pytest.approx(1, abs=1e-5)
+    assert face.emotion == EMOTIONS[int(np.argmax(face.probabilities))]
+    left, top, right, bottom = astronaut_face
+    inside = (face.landmarks > [left - 15, top - 15]) & (face.landmarks < [right + 15, bottom + 15])
+    assert inside.all()
+    assert face.box.iou(type(face.box)(*astronaut_face)) > 0.5
+    eyes = face.landmarks[36:48].mean(axis=0)
+    assert eyes == pytest.approx([225, 112], abs=12)
+
+
+def test_a_smile_is_happy(masker, astronaut):
+    assert masker.process(astronaut).faces[0].emotion == "happy"
+
+
+@pytest.mark.parametrize("style", ["emoji", "blur", "pixelate", "solid"])
+def test_every_style_covers(style, astronaut, astronaut_face):
+    masked = Masker(Settings(style=style)).process(astronaut)
+    assert face_share(changed(astronaut, masked.image), astronaut_face) > 0.95
+
+
+def test_a_picture_without_a_face_stays_as_it_is(masker):
+    frame = np.full((240, 320, 3), 120, np.uint8)
+    masked = masker.process(frame)
+    assert masked.faces == [] and np.array_equal(masked.image, frame) and masked.image is not frame
+
+
+@pytest.mark.parametrize(
+    "left, top, scale",
+    [
+        (100, 60, 0.6),
+        (-150, -40, 1.0),  # the face touches the left border
+        (420, 60, 1.0),  # and the right one
+        (200, -75, 1.0),  # and the top
+        (200, 300, 1.0),  # and the bottom
+        (-500, -250, 4.0),  # larger than half of the frame
+        (300, 200, 0.28),  # about 27 pixels wide
+    ],
+)
+def test_faces_large_small_and_at_every_border(masker, astronaut, astronaut_face, left, top, scale):
+    frame = placed(astronaut, 480, 640, left, top, scale)
+    masked = masker.process(frame)
+    assert masked.faces, "the face was not found"
+    assert face_share(changed(frame, masked.image), moved_face(astronaut_face, left, top, scale)) > 0.95
+
+
+@pytest.mark.parametrize("degrees", [-40, -20, 20, 40])
+def test_turned_heads(masker, astronaut, degrees):
+    matrix = cv2.getRotationMatrix2D((224, 126), -degrees, 1.0)
+    frame = cv2.warpAffine(astronaut, matrix, (512, 512), borderMode=cv2.BORDER_REPLICATE)
+    masked = masker.process(frame)
+    face = max(masked.faces, key=lambda face: face.box.area)
+    across = face.landmarks[42:48].mean(axis=0) - face.landmarks[36:42].mean(axis=0)
+    assert np.degrees(np.arctan2(across[1], across[0])) == pytest.approx(degrees, abs=10)
+    mask = changed(frame, masked.image)
+    y, x = np.mgrid[0:512, 0:512]
+    assert mask[np.hypot(x - 224, y - 126) < 45].mean() > 0.97
+
+
+def test_a_stream_keeps_the_id_and_covers_while_the_face_is_missed(stream_masker, astronaut, astronaut_face):
+    frames = [placed(astronaut, 480, 640, 60 + 3 * index, 40, 0.8) for index in range(12)]
+    results = [stream_masker.process(frame, index / 30) for index, frame in enumerate(frames)]
+    assert all([face.track_id for face in result.faces] == [1] for result in results)
+    # The same place, but nothing that a detector would call a face.
+    noise = np.random.default_rng(0).integers(0, 256, (480, 640, 3), dtype=np.uint8)
+    for index in range(12, 20):
+        masked = stream_masker.process(noise, index / 30)
+        assert masked.faces and masked.faces[0].held
+        where = moved_face(astronaut_face, 60 + 3 * 12, 40, 0.8)
+        assert face_share(changed(noise, masked.image), where) > 0.9
+
+
+def test_stream_gives_one_result_for_each_frame_in_order(stream_masker, astronaut):
+    frames = [(astronaut, index / 25) for index in range(4)]
+    assert [masked.time for masked in stream_masker.stream(iter(frames))] == [index / 25 for index in range(4)]
+
+
+def test_lookahead_covers_a_face_before_it_is_found(astronaut, astronaut_face):
+    masker = Masker(Settings(lookahead=2))
+    noise = np.random.default_rng(0).integers(0, 256, (512, 512, 3), dtype=np.uint8)
+    frames = [noise, noise, noise, astronaut, astronaut]
+    results = list(masker.stream((frame, index / 30) for index, frame in enumerate(frames)))
+    shares = [face_share(changed(frame, masked.image), astronaut_face) for frame, masked in zip(frames, results)]
+    assert shares[0] == 0 and min(shares[1:]) > 0.95
+
+
+def test_reset_forgets(stream_masker, astronaut):
+    stream_masker.process(astronaut, 0.0)
+    stream_masker.reset()
+    blank = np.zeros_like(astronaut)
+    assert stream_masker.process(blank, 0.1).faces == []
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        None,
+        "picture.png",
+        np.zeros((480, 640), np.uint8),
+        np.zeros((480, 640, 4), np.uint8),
+        np.zeros((480, 640, 3), np.float32),
+        np.zeros((480, 640, 3), np.uint16),
+        np.zeros((0, 640, 3), np.uint8),
+        np.zeros((480, 3, 3), np.uint8),
+    ],
+)
+def test_what_is_no_frame_is_refused(masker, stream_masker, frame):
+    with pytest.raises(FrameError):
+        masker.process(frame)
+    (masked,) = stream_masker.stream([(frame, 0.0)])
+    assert masked.image is None and "FrameError" in masked.error
+
+
+@pytest.mark.parametrize("time", [float("nan"), float("inf")])
+def test_a_time_that_is_none_is_refused(masker, astronaut, time):
+    with pytest.raises(FrameError, match="finite"):
+        masker.process(astronaut, time)
+
+
+class Broken:
+    """Stands in for a stage; whatever is asked of it fails."""
+
+    def __init__(self, failure):
+        self._failure = failure
+
+    def __getattr__(self, name):
+        raise self._failure
+
+
+@pytest.mark.parametrize("on_failure", ["drop", "pixelate"])
+def test_whatever_fails_the_original_is_never_shown(on_failure, astronaut):
+    masker = Masker(Settings(on_failure=on_failure))
+    assert masker.process(astronaut, 0.0).error is None
+    for stage in ("_detector", "_landmarker", "_classifier", "_style", "_tracker"):
+        for failure in (ValueError("broken"), MemoryError(), ModelError("values that are not finite")):
+            whole = getattr(masker, stage)
+            setattr(masker, stage, Broken(failure))
+            results = list(masker.stream([(astronaut, 0.1), (astronaut, 0.2)])) + [masker.process(astronaut, 0.3)]
+            setattr(masker, stage, whole)
+            for masked in results:
+                assert type(failure).__name__ in masked.error and masked.faces == []
+                if on_failure == "drop":
+                    assert masked.image is None
+                else:
+                    assert masked.image.shape == astronaut.shape
+                    assert len(np.unique(masked.image.reshape(-1, 3), axis=0)) <= 100
+                    assert changed(astronaut, masked.image).mean() > 0.9
+
+
+def test_the_stream_recovers_from_a_failed_frame(stream_masker, astronaut, astronaut_face):
+    frames = [(astronaut, 0.0), (None, 0.1), (astronaut, 0.2)]
+    results = list(stream_masker.stream(frames))
+    assert results[1].image is None and results[1].error
+    assert [face.track_id for face in results[2].faces] == [1]
+    assert face_share(changed(astronaut, results[2].image), astronaut_face) > 0.95
+
+
+def test_frames_of_changing_size(masker, astronaut):
+    for height, width in ((512, 512), (300, 700), (1080, 1920), (120, 160), (719, 404)):
+        masked = masker.process(placed(astronaut, height, width, 0, 0, height / 512))
+        assert masked.error is None and masked.image.shape == (height, width, 3)
+        assert len(masked.faces) == 1
+
+
+def test_warm_up_leaves_no_tracks(stream_masker):
+    stream_masker.warm_up(480, 640)
+    assert stream_masker.process(np.zeros((480, 640, 3), np.uint8), 0.0).faces == []
+
+
+def test_masker_works_without_ros_torch_or_a_web_framework():
+    code = (
+        "import sys, numpy; from emomask import Masker; Masker().process(numpy.zeros((64, 64, 3), numpy.uint8));"
+        "print([name for name in ('rospy', 'cv_bridge', 'torch', 'argparse', 'face_alignment', 'fastapi', 'matplotlib')"
+        " if name in sys.modules])"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], cwd=str(ROOT / "src"), stdout=subprocess.PIPE, timeout=120, check=True
+    )
+    loaded = result.stdout.decode().strip()
+    assert not {"rospy", "cv_bridge", "torch", "face_alignment", "fastapi"} & set(eval(loaded)), loaded

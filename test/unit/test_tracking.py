@@ -1,0 +1,133 @@
+import numpy as np
+import pytest
+from test_geometry import turned_face
+
+from emomask import EMOTIONS, Face, Settings
+from emomask.masks.region import face_box
+from emomask.perception.tracking import Tracker
+
+SIZE = (480, 640)
+
+
+def face_at(x, y, width=60, score=0.9):
+    points = turned_face(x, y, width, 0)
+    return Face(face_box(points), points, score)
+
+
+def run(tracker, frames, rate=30.0, start=0.0):
+    """Feed lists of faces, one a frame; return the faces to cover in each."""
+    return [
+        [track.face for track in tracker.update(faces, start + index / rate, SIZE)]
+        for index, faces in enumerate(frames)
+    ]
+
+
+def test_a_moving_face_keeps_its_id():
+    tracks = run(Tracker(Settings()), [[face_at(100 + 8 * index, 200)] for index in range(40)])
+    assert {face.track_id for faces in tracks for face in faces} == {1}
+
+
+def test_two_faces_that_swap_order_keep_their_ids():
+    frames = [[face_at(100 + 5 * index, 100), face_at(500 - 5 * index, 300)] for index in range(60)]
+    frames = [faces if index % 2 else faces[::-1] for index, faces in enumerate(frames)]
+    tracks = run(Tracker(Settings()), frames)
+    upper = {face.track_id for faces in tracks for face in faces if face.box.center[1] < 200}
+    assert len(upper) == 1 and len({face.track_id for faces in tracks for face in faces}) == 2
+
+
+def test_a_missed_face_is_held_where_it_is_heading():
+    frames = [[face_at(100 + 6 * index, 200)] for index in range(20)] + [[] for _ in range(8)]
+    tracks = run(Tracker(Settings()), frames)
+    for index in range(20, 28):
+        (face,) = tracks[index]
+        true = face_at(100 + 6 * index, 200).box
+        assert face.held and face.track_id == 1
+        assert face.box.intersection(true).area > 0.75 * true.area
+
+
+def test_a_held_face_returns_as_itself():
+    frames = [[face_at(200, 200)]] * 10 + [[]] * 10 + [[face_at(205, 200)]] * 3
+    tracks = run(Tracker(Settings()), frames)
+    assert [face.track_id for face in tracks[-1]] == [1] and not tracks[-1][0].held
+
+
+@pytest.mark.parametrize("hold, held", [(0.0, 0), (0.5, 15), (1.0, 30)])
+def test_hold_is_given_in_seconds(hold, held):
+    frames = [[face_at(200, 200)]] * 10 + [[]] * 60
+    tracks = run(Tracker(Settings(hold=hold)), frames)
+    assert sum(len(faces) for faces in tracks[10:]) == pytest.approx(held, abs=1)
+
+
+def test_a_single_false_alarm_does_not_linger():
+    tracks = run(Tracker(Settings(hold=1.0)), [[face_at(200, 200)]] + [[]] * 60)
+    assert sum(len(faces) for faces in tracks[1:]) <= 9
+
+
+def test_a_face_that_has_left_the_frame_is_forgotten():
+    frames = [[face_at(600 + 15 * index, 200)] for index in range(5)] + [[] for _ in range(20)]
+    tracks = run(Tracker(Settings(hold=10.0)), frames)
+    assert tracks[-1] == []
+
+
+def test_a_weak_detection_continues_a_face_but_starts_none():
+    settings = Settings(detection_threshold=0.3)
+    weak = 0.5 * (Tracker(settings).threshold + 0.3)
+    assert run(Tracker(settings), [[face_at(200, 200, score=weak)]] * 5)[-1] == []
+    tracks = run(Tracker(settings), [[face_at(200, 200)]] + [[face_at(202, 200, score=weak)]] * 60)
+    assert not tracks[-1][0].held and tracks[-1][0].track_id == 1
+
+
+def test_a_face_far_away_is_another_one():
+    tracks = run(Tracker(Settings()), [[face_at(100, 100)], [face_at(500, 400)]])
+    assert {face.track_id for face in tracks[-1]} == {1, 2}
+
+
+def test_a_held_region_grows():
+    tracks = run(Tracker(Settings()), [[face_at(300, 200)]] * 10 + [[]] * 20)
+    areas = [faces[0].box.area for faces in tracks[9:]]
+    assert areas == sorted(areas) and areas[-1] > 1.2 * areas[0]
+
+
+def probabilities(emotion, strength=0.9):
+    values = np.full(7, (1 - strength) / 6, np.float32)
+    values[EMOTIONS.index(emotion)] = strength
+    return values
+
+
+def shown(settings, sequence, rate=30.0):
+    tracker, names = Tracker(settings), []
+    for index, values in enumerate(sequence):
+        (track,) = tracker.update([face_at(200, 200)], index / rate, SIZE)
+        tracker.feel([track], values[None], index / rate)
+        names.append(track.face.emotion)
+        assert track.face.probabilities.sum() == pytest.approx(1, abs=1e-5)
+    return names
+
+
+def test_an_emotion_that_flickers_is_shown_steadily():
+    noise = np.random.default_rng(0)
+    sequence = [probabilities("happy" if noise.random() < 0.65 else "surprise", 0.6) for _ in range(300)]
+    names = shown(Settings(), sequence)
+    changes = sum(first != second for first, second in zip(names, names[1:]))
+    raw = [EMOTIONS[int(values.argmax())] for values in sequence]
+    assert sum(first != second for first, second in zip(raw, raw[1:])) > 100
+    assert changes <= 5  # ten seconds
+
+
+def test_a_real_change_is_shown_soon():
+    names = shown(Settings(smoothing=0.5), [probabilities("neutral")] * 30 + [probabilities("angry")] * 30)
+    assert names[29] == "neutral" and names.index("angry") - 30 < 0.6 * 30
+
+
+def test_without_smoothing_each_frame_speaks_for_itself():
+    sequence = [probabilities("happy"), probabilities("sad"), probabilities("happy")]
+    assert shown(Settings(smoothing=0), sequence) == ["happy", "sad", "happy"]
+
+
+def test_the_emotion_stays_while_a_face_is_held():
+    tracker = Tracker(Settings())
+    for index in range(5):
+        (track,) = tracker.update([face_at(200, 200)], index / 30, SIZE)
+        tracker.feel([track], probabilities("fear")[None], index / 30)
+    (track,) = tracker.update([], 5 / 30, SIZE)
+    assert track.face.held and track.face.emotion == "fear"
