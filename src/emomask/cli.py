@@ -132,7 +132,7 @@ def _need_torch() -> None:
         import matplotlib  # noqa: F401
         import torch  # noqa: F401
     except ImportError as error:
-        raise EmomaskError("Training needs a package that is missing: %s. pip install 'emomask[train]'" % error) from error
+        raise EmomaskError("Training needs a missing package (%s): pip install 'emomask[train]'" % error) from error
 
 
 def _evaluate_emotion(options) -> int:

@@ -1,4 +1,4 @@
-"""Fixtures of the unit tests: real faces that a dependency carries, optional data, the models that come with emomask."""
+"""Fixtures of the unit tests: real faces that a dependency carries, optional data, the shipped models."""
 
 import os
 from pathlib import Path

@@ -73,7 +73,7 @@ def test_the_chain_runs_with_the_library_alone(weights, astronaut, astronaut_fac
         empty = masker.process(np.zeros((300, 300, 3), np.uint8))
     assert masked.error is None and empty.error is None and empty.faces == []
     (face,) = masked.faces
-    # The FAN here is untrained: its points lie anywhere in its crop, and the detector's box must be covered all the same.
+    # The FAN here is untrained: its points lie anywhere in its crop, and the detector's box must be covered.
     assert face.landmarks.shape == (68, 2) and np.isfinite(face.landmarks).all()
     left, top, right, bottom = (int(v) for v in Box(*astronaut_face).moved(-80, 0))
     changed = (masked.image != close_up).any(axis=2)[top:bottom, left:right]

@@ -334,7 +334,28 @@ def test_a_stream_gives_frames_until_it_is_cut():
         server.close()
 
 
-def test_streams_that_cannot_be_opened_are_told_apart():
+def test_frames_that_were_buffered_while_a_stream_was_opened_are_passed_over(monkeypatch):
+    """By a fake device that has ten frames ready and then one every 0.1 s."""
+
+    class Stream(FakeCamera):
+        grabbed = 0
+
+        def grab(self):
+            self.grabbed += 1
+            if self.grabbed > 10:
+                time.sleep(0.1)
+            return True
+
+        def retrieve(self):
+            return True, np.full((4, 6, 3), self.grabbed, np.uint8)
+
+    monkeypatch.setattr(cv2, "VideoCapture", Stream)
+    with open_source(SourceSettings(source="rtsp://127.0.0.1/x")) as source:
+        assert [source.read().image[0, 0, 0] for _ in range(3)] == [12, 13, 14]
+
+
+def test_streams_that_cannot_be_opened_are_told_apart(monkeypatch):
+    monkeypatch.setattr("emomask.media.sources._PROBING_SECONDS", 0.1)
     server = MjpegServer()
     try:
         secret = server.url.replace("http://", "http://user:secret@").replace("/video", "/nothing?key=secret")
@@ -344,7 +365,7 @@ def test_streams_that_cannot_be_opened_are_told_apart():
         server.close()
     text = refusal(source=secret)
     assert "cannot be reached on port %d (Connection refused)" % server.port in text and "secret" not in text
-    assert "no video came within 0.3 s" in refusal(source="udp://127.0.0.1:%d" % server.port, timeout=0.3)
+    assert "no video came within 0.4 s" in refusal(source="udp://127.0.0.1:%d" % server.port, timeout=0.3)
     assert "names no host" in refusal(source="http:///video")
 
 

@@ -28,7 +28,9 @@ from emomask.training.networks import Cnn42, LandmarkNet, count_parameters  # no
 def test_the_papers_network_has_the_papers_shape():
     network = Cnn42().eval()
     sizes = [
-        tuple(module.weight.shape) for module in network.modules() if isinstance(module, (torch.nn.Conv2d, torch.nn.Linear))
+        tuple(module.weight.shape)
+        for module in network.modules()
+        if isinstance(module, (torch.nn.Conv2d, torch.nn.Linear))
     ]
     assert sizes == [(32, 1, 5, 5), (32, 32, 4, 4), (64, 32, 5, 5), (2048, 1600), (1024, 2048), (7, 1024)]
     assert network.features(torch.zeros(1, 1, 42, 42)).shape == (1, 64, 5, 5)

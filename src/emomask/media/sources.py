@@ -34,6 +34,10 @@ _log = logging.getLogger(__name__)
 FOLDER_RATE = 10.0
 # A camera may fail to decode some frames in a row (a cable that is touched) before it counts as lost.
 _UNREADABLE_FRAMES = 30
+# FFmpeg looks so long into a stream whose parts it cannot tell at once (RTMP without sound); broken off, it is dead.
+_PROBING_SECONDS = 5.0
+# While a network stream is opened some seconds of it are buffered; this long they may be passed over.
+_STALE_SECONDS = 2.0
 # A file that ends this much before the length in its header is damaged; headers are off by some frames.
 _MISSING_SECONDS = 0.5
 
@@ -187,10 +191,12 @@ class _Live(Source):
 
     live = True
 
-    def __init__(self, settings, description, capture, rate):
+    def __init__(self, settings, description, capture, rate, buffered=False):
         super().__init__(settings, description, rate)
         self._capture = capture
         try:
+            if buffered:
+                self._pass_over_stale_frames()
             self._first = self._grabbed()
         except SourceError:
             capture.release()
@@ -199,6 +205,17 @@ class _Live(Source):
     def _next(self):
         first, self._first = self._first, None
         return first or self._grabbed()
+
+    def _pass_over_stale_frames(self):
+        """Catch up with the stream: frames that come at once were waiting, the first to be waited for is new."""
+        wait = 0.5 / min(max(10.0, self._capture.get(cv2.CAP_PROP_FPS)), 60.0)
+        end = time.monotonic() + _STALE_SECONDS
+        took = 0.0
+        while took < wait and time.monotonic() < end:
+            began = time.monotonic()
+            if not self._capture.grab():
+                return
+            took = time.monotonic() - began
 
     def _grabbed(self):
         for _ in range(_UNREADABLE_FRAMES):
@@ -372,15 +389,15 @@ def _fourcc_text(code: float) -> str:
 def _open_stream(settings: SourceSettings, url: str, shown: str) -> Source:
     limits = []
     if hasattr(cv2, "CAP_PROP_OPEN_TIMEOUT_MSEC"):  # OpenCV 4.5.2 and later
-        milliseconds = int(1000 * settings.timeout)
-        limits = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, milliseconds, cv2.CAP_PROP_READ_TIMEOUT_MSEC, milliseconds]
+        opening, reading = int(1000 * (settings.timeout + _PROBING_SECONDS)), int(1000 * settings.timeout)
+        limits = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, opening, cv2.CAP_PROP_READ_TIMEOUT_MSEC, reading]
     capture = _opened(url, cv2.CAP_FFMPEG, limits)
     if capture.isOpened():
         # A recording on a web server has a length, a camera has none.
         if url.lower().startswith("http") and capture.get(cv2.CAP_PROP_FRAME_COUNT) > 0:
             return _VideoFile(settings, shown, capture)
         try:
-            return _Live(settings, shown, capture, 0.0)
+            return _Live(settings, shown, capture, 0.0, buffered=True)
         except _NoFrames as error:
             fault = "opens but gives no frame within %g s" % settings.timeout
             raise SourceError("%s %s." % (_capital(shown), fault)) from error
@@ -397,7 +414,7 @@ def _unreachable(url: str, timeout: float) -> str:
     except ValueError:
         return "the address is not a valid URL"
     if scheme == "udp":
-        return "no video came within %g s" % timeout
+        return "no video came within %g s" % (timeout + _PROBING_SECONDS)
     if not host or not port:
         return "the address names no host and port"
     try:

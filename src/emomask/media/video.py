@@ -27,12 +27,19 @@ class VideoSink:
     width, height: pixels of the frames. H.264 needs even sizes: odd ones grow by repeating the last column and row.
     rate: frames/s of frames without a time, exact as a Fraction (``Fraction(30000, 1001)``).
     quality: the encoder's constant rate factor, 0 (lossless) to 51; 20 is visually close to the input.
+    preset: the encoder's effort; ``ultrafast`` takes 0.4 times the time of ``veryfast`` and 3.5 times the space.
 
     Raises SinkError when the folder is missing, the file cannot be written, the disk is full, or a frame does not fit.
     """
 
     def __init__(
-        self, path: Union[str, Path], width: int, height: int, rate: Union[Fraction, float], quality: int = 20
+        self,
+        path: Union[str, Path],
+        width: int,
+        height: int,
+        rate: Union[Fraction, float],
+        quality: int = 20,
+        preset: str = "veryfast",
     ):
         self.path = Path(path)
         self.width, self.height = width, height
@@ -60,7 +67,7 @@ class VideoSink:
             stream = self._container.add_stream("libx264", rate=self._rate)
             stream.width, stream.height = width + width % 2, height + height % 2
             stream.pix_fmt = "yuv420p"
-            stream.options = {"preset": "veryfast", "crf": str(quality)}
+            stream.options = {"preset": preset, "crf": str(quality)}
             stream.codec_context.time_base = Fraction(1, _TICKS)
             # Without these tags players guess the colours from the size: 6 is SMPTE 170M, 1 the limited range.
             stream.codec_context.colorspace = stream.codec_context.color_primaries = stream.codec_context.color_trc = 6

@@ -143,7 +143,9 @@ class Recorder:
             return
         if self._sink is None:
             height, width = image.shape[:2]
-            self._sink = VideoSink(self._path, width, height, self._settings.rate or 1 / USUAL_STEP)
+            # The encoder shares the processor with the masking of the very stream that it records.
+            rate = self._settings.rate or 1 / USUAL_STEP
+            self._sink = VideoSink(self._path, width, height, rate, preset="ultrafast")
             rospy.loginfo("Recording %s to %s.", self._image.name, self._path)
         elif self._last_stamp is not None:
             step = (message.header.stamp - self._last_stamp).to_sec()

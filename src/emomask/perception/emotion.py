@@ -14,8 +14,8 @@ from emomask.settings import Settings
 FILE = "cnn42.onnx"
 SIZE = 42
 
-# Where faces lie in FER2013, as fractions of the side of its 48 x 48 pictures: medians over 600 pictures of its Training
-# split, on which the 68-point network was run.
+# Where faces lie in FER2013, as fractions of the side of its 48 x 48 pictures: medians over 600 pictures of its
+# Training split, on which the 68-point network was run.
 EYES_TO_MOUTH = 0.40
 EYES_APART = 0.36
 MIDDLE_DOWN = 0.59  # of the point between eyes and mouth

@@ -74,8 +74,8 @@ class Stage:
     erase: Tuple[float, float]
 
 
-# First everything that a camera may show; then what the chain really gives the network: crops turned upright by the eyes
-# and centred by a first pass.
+# First everything that a camera may show; then what the chain really gives the network: crops turned upright by the
+# eyes and centred by a first pass.
 STAGES = (
     Stage("first", 5 / 8, 0.002, 0.5, 45, (0.82, 1.22), 0.07, (0.4, 0.15), (0.25, 0.15), (0.3, 0.45)),
     Stage("second", 3 / 8, 0.001, 0.25, 18, (0.9, 1.12), 0.04, (0.3, 0.1), (0.2, 0.2), (0.15, 0.35)),
@@ -126,8 +126,8 @@ def train_landmarks(data, folder, epochs=80, seed=0) -> Path:
 
     Two stages (``STAGES``); hand-made crops are seen twice an epoch, a part of the others once; the hand-made photos
     that ``is_validation`` sets aside never. Each stage keeps ``checkpoint.pt`` (a second call goes on from it),
-    ``history.json`` and ``learning_curve.png`` in a folder of its own; ``folder/summary.json`` tells the end. Method: wing
-    loss, random rotation, scale, light, blur and occlusion, AdamW with a one-cycle schedule, averaged weights.
+    ``history.json`` and ``learning_curve.png`` in a folder of its own; ``folder/summary.json`` tells the end. Method:
+    wing loss, random rotation, scale, light, blur and occlusion, AdamW with a one-cycle schedule, averaged weights.
 
     Raises DataError when the data cannot be read or the folder holds checkpoints of another training.
     """

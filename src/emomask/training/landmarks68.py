@@ -48,8 +48,8 @@ def _reader(path: Path):
 def crops_in_color(path, wanted) -> Iterator[Tuple[str, np.ndarray, np.ndarray]]:
     """Name, picture (uint8 H x W x 3 BGR) and points (``(68, 2)`` float32 pixels) of each crop of a zip or folder.
 
-    The table ``landmarks.csv`` has the columns image, side, x0, y0, ..., x67, y67 (pixels, 0-based); ``wanted`` tells by
-    its name whether a crop is read. Raises DataError when the table or a picture is missing or damaged.
+    The table ``landmarks.csv`` has the columns image, side, x0, y0, ..., x67, y67 (pixels, 0-based); ``wanted`` tells
+    by its name whether a crop is read. Raises DataError when the table or a picture is missing or damaged.
     """
     path = Path(path)
     read = _reader(path)

@@ -24,7 +24,8 @@ def seed_everything(seed: int) -> None:
 class Trainer:
     """Trains a network with AdamW, a one-cycle schedule and an exponential moving average of the weights.
 
-    AdamW: Loshchilov and Hutter, ICLR 2019; one-cycle: Smith and Topin, 2019. The averaged weights are the ones that are validated and shipped.
+    AdamW: Loshchilov and Hutter, ICLR 2019; one-cycle: Smith and Topin, 2019. The averaged weights are the ones that
+    are validated and shipped.
 
     Parameters
     ----------
