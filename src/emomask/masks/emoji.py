@@ -31,8 +31,8 @@ class Emoji:
     """Covers a face with the emoji of its emotion.
 
     ``folder``: one PNG for each of ``EMOTIONS`` (``happy.png`` ...), square or not, with or without alpha; empty for
-    the built-in set. Every pixel of the region is replaced: where the picture is not opaque, its mean colour stands behind
-    it. Raises ModelError when a picture is missing or unreadable.
+    the built-in set. Every pixel of the region is replaced: where the picture is not opaque, its mean colour stands
+    behind it. Raises ModelError when a picture is missing or unreadable.
     """
 
     def __init__(self, folder: str = ""):
