@@ -44,6 +44,7 @@ class CaptureThread:
         self._stopping = threading.Event()
         self._ended = threading.Event()
         self._due: Optional[float] = None
+        self._announce = True
         self._pause = FIRST_PAUSE
         self._reminded = -_REMINDER
         self._thread = threading.Thread(target=self._run, name="capture", daemon=True)
@@ -115,16 +116,11 @@ class CaptureThread:
             captured = source.read()
             if captured is None:
                 return
-            if before is None:
-                size = captured.image.shape
-                _log.log(
-                    logging.INFO if self._due is None else logging.DEBUG,
-                    "Capturing from %s: %dx%d%s.",
-                    source.description,
-                    size[1],
-                    size[0],
-                    " at %.4g frames/s" % source.rate if source.rate else "",
-                )
+            if self._announce:
+                high, wide = captured.image.shape[:2]
+                rate = " at %.4g frames/s" % source.rate if source.rate else ""
+                _log.info("Capturing from %s: %dx%d%s.", source.description, wide, high, rate)
+                self._announce = False
                 self.last_error = None
             if self._settings.realtime and not source.live:
                 step = 1 / source.rate if before is None else captured.position - before
@@ -144,6 +140,7 @@ class CaptureThread:
     def _lost(self, error: str, comes_back: bool) -> bool:
         """Note what is wrong and, if the source may come back, pause, longer each time; returns ``comes_back``."""
         new, self.last_error = self.last_error is None, error
+        self._announce = True
         if comes_back:
             now = time.monotonic()
             if new or now - self._reminded >= _REMINDER:
