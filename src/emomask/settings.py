@@ -8,12 +8,16 @@ from typing import Any, Dict, Mapping
 from emomask.errors import SettingsError
 
 
-def _setting(default, doc, choices=None, low=None, high=None):
+def setting(default, doc, choices=None, low=None, high=None):
+    """A field of a ``Validated`` class: its default (whose type it takes), what it is for, and what it may be.
+
+    ``choices``: the texts that are allowed; ``low``, ``high``: the range of a number, both ends included.
+    """
     return dataclasses.field(default=default, metadata={"doc": doc, "choices": choices, "low": low, "high": high})
 
 
 class Validated:
-    """Base of frozen settings dataclasses whose fields were made with ``_setting``."""
+    """Base of frozen settings dataclasses whose fields were made with ``setting``."""
 
     def __post_init__(self):
         for field in dataclasses.fields(self):
@@ -79,39 +83,39 @@ DEVICES = ("auto", "cpu", "cuda")
 class Settings(Validated):
     """How faces are found and covered. Raises SettingsError when a value is out of its range."""
 
-    detector: str = _setting("centerface", "what finds the faces", DETECTORS)
-    detection_threshold: float = _setting(
+    detector: str = setting("centerface", "what finds the faces", DETECTORS)
+    detection_threshold: float = setting(
         0.2, "score from which a new face is covered; lower covers more", low=0.01, high=0.99
     )
-    detection_size: int = _setting(
+    detection_size: int = setting(
         480, "longest side in pixels at which faces are sought; larger finds smaller faces, slower", low=96, high=4096
     )
-    landmarks: str = _setting("fast", "what finds the 68 landmarks; auto: face_alignment, else fast", LANDMARKERS)
-    face_alignment_detector: str = _setting(
+    landmarks: str = setting("fast", "what finds the 68 landmarks; auto: face_alignment, else fast", LANDMARKERS)
+    face_alignment_detector: str = setting(
         "sfd",
         "the detector of the face-alignment library that detector:=face_alignment uses",
         ("sfd", "blazeface", "dlib", "yunet"),
     )
-    face_alignment_weights: str = _setting(
+    face_alignment_weights: str = setting(
         "", "torch hub folder (it holds 'checkpoints') with the library's weights; empty: torch's own"
     )
-    device: str = _setting("auto", "where the networks run", DEVICES)
-    threads: int = _setting(0, "processor threads of the networks; 0: one for each core", low=0, high=256)
-    models: str = _setting("", "folder with the ONNX files; empty: the ones that come with emomask")
-    style: str = _setting("emoji", "what covers a face", STYLES)
-    emojis: str = _setting("", "folder with one PNG for each emotion (happy.png ...); empty: the built-in set")
-    margin: float = _setting(
+    device: str = setting("auto", "where the networks run", DEVICES)
+    threads: int = setting(0, "processor threads of the networks; 0: one for each core", low=0, high=256)
+    models: str = setting("", "folder with the ONNX files; empty: the ones that come with emomask")
+    style: str = setting("emoji", "what covers a face", STYLES)
+    emojis: str = setting("", "folder with one PNG for each emotion (happy.png ...); empty: the built-in set")
+    margin: float = setting(
         0.1, "how far the mask goes beyond the face, as a fraction of the face's size", low=0.0, high=2.0
     )
-    hold: float = _setting(
+    hold: float = setting(
         1.0, "seconds for which a face that is no longer found stays covered (in a stream)", low=0.0, high=60.0
     )
-    smoothing: float = _setting(
+    smoothing: float = setting(
         0.5, "seconds over which the emotion is averaged; more is steadier, less is quicker", low=0.0, high=10.0
     )
-    lookahead: int = _setting(
+    lookahead: int = setting(
         0, "frames by which the output waits so that a new face is covered before it is found", low=0, high=60
     )
-    on_failure: str = _setting(
+    on_failure: str = setting(
         "drop", "what becomes of a frame that could not be masked: nothing, or the whole frame pixelated", FAILURE_MODES
     )

@@ -10,15 +10,15 @@ import rospy
 
 from emomask.errors import SettingsError
 from emomask.nodes.parameters import read_parameters
-from emomask.settings import Settings, Validated, _setting
+from emomask.settings import Settings, Validated, setting
 
 
 @dataclass(frozen=True)
 class CameraSettings(Validated):
     """A node's own settings."""
 
-    source: str = _setting("0", "what is opened")
-    retries: int = _setting(3, "how often", low=0, high=10)
+    source: str = setting("0", "what is opened")
+    retries: int = setting(3, "how often", low=0, high=10)
 
 
 @pytest.fixture

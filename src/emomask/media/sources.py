@@ -27,7 +27,7 @@ from emomask.media.address import (
     parse_address,
     without_secrets,
 )
-from emomask.settings import Validated, _setting
+from emomask.settings import Validated, setting
 
 _log = logging.getLogger(__name__)
 
@@ -48,29 +48,29 @@ _ROTATIONS = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_
 class SourceSettings(Validated):
     """Where frames come from. Raises SettingsError when a value is out of its range."""
 
-    source: str = _setting(
+    source: str = setting(
         "0", "camera index, /dev/... path, video file, http(s), rtsp, rtmp, tcp or udp URL, folder of images, or demo"
     )
-    width: int = _setting(0, "pixels, asked of a camera; 0: the camera's own", low=0, high=16384)
-    height: int = _setting(0, "pixels, asked of a camera; 0: the camera's own", low=0, high=16384)
-    fps: float = _setting(
+    width: int = setting(0, "pixels, asked of a camera; 0: the camera's own", low=0, high=16384)
+    height: int = setting(0, "pixels, asked of a camera; 0: the camera's own", low=0, high=16384)
+    fps: float = setting(
         0.0, "frames/s, asked of a camera; images/s of a folder; 0: the camera's own, 10 for a folder", low=0, high=1000
     )
-    fourcc: str = _setting("", "pixel format asked of a camera, four characters such as MJPG or YUYV")
-    properties: str = _setting(
+    fourcc: str = setting("", "pixel format asked of a camera, four characters such as MJPG or YUYV")
+    properties: str = setting(
         "", "further properties asked of a camera by OpenCV's names: brightness=120, auto_exposure=1 (units vary)"
     )
-    timeout: float = _setting(
+    timeout: float = setting(
         5.0, "seconds to wait for a network stream to open and for each of its frames", low=0.1, high=600
     )
-    loop: bool = _setting(False, "play a file, a folder or the demo clip again and again")
-    start: float = _setting(0.0, "seconds at which a file, a folder or the demo clip starts", low=0, high=1e6)
-    stop: float = _setting(0.0, "seconds at which it stops; 0: at its end", low=0, high=1e6)
-    realtime: bool = _setting(True, "give the frames of a file at its own rate rather than as fast as they are read")
-    rotate: int = _setting(0, "degrees clockwise: 0, 90, 180 or 270; before flipping", low=0, high=270)
-    flip_horizontal: bool = _setting(False, "mirror left and right")
-    flip_vertical: bool = _setting(False, "mirror top and bottom")
-    reconnect: bool = _setting(
+    loop: bool = setting(False, "play a file, a folder or the demo clip again and again")
+    start: float = setting(0.0, "seconds at which a file, a folder or the demo clip starts", low=0, high=1e6)
+    stop: float = setting(0.0, "seconds at which it stops; 0: at its end", low=0, high=1e6)
+    realtime: bool = setting(True, "give the frames of a file at its own rate rather than as fast as they are read")
+    rotate: int = setting(0, "degrees clockwise: 0, 90, 180 or 270; before flipping", low=0, high=270)
+    flip_horizontal: bool = setting(False, "mirror left and right")
+    flip_vertical: bool = setting(False, "mirror top and bottom")
+    reconnect: bool = setting(
         True, "open a camera, a stream or a looped file again when it is lost, with pauses of 0.5 to 10 s"
     )
 

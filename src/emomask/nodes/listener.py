@@ -26,7 +26,7 @@ from emomask.nodes.messages import (
 )
 from emomask.nodes.parameters import read_parameters
 from emomask.nodes.throttle import Throttle
-from emomask.settings import Validated, _setting
+from emomask.settings import Validated, setting
 
 # rospy reads this many bytes before it applies queue_size; frames that are larger would otherwise queue in the socket.
 BUFFER_SIZE = 2**24
@@ -41,16 +41,16 @@ CLOCK_JUMP = 0.5
 class ListenerSettings(Validated):
     """What the listener node takes as private parameters besides the fields of Settings."""
 
-    image_transport: str = _setting(
+    image_transport: str = setting(
         "raw", "what is subscribed: image, or the JPEG or PNG pictures of image/compressed", ("raw", "compressed")
     )
-    jpeg_quality: int = _setting(90, "quality of image_masked/compressed", low=1, high=100)
-    frame_timeout: float = _setting(
+    jpeg_quality: int = setting(90, "quality of image_masked/compressed", low=1, high=100)
+    frame_timeout: float = setting(
         2.0, "seconds after which a frame that is still being masked is reported as an error", low=0.05, high=3600.0
     )
-    always_process: bool = _setting(False, "mask frames also while nobody subscribes to an output")
-    warm_up_width: int = _setting(640, "width in pixels of the frame that warms up the networks", low=16, high=8192)
-    warm_up_height: int = _setting(480, "height in pixels of the frame that warms up the networks", low=16, high=8192)
+    always_process: bool = setting(False, "mask frames also while nobody subscribes to an output")
+    warm_up_width: int = setting(640, "width in pixels of the frame that warms up the networks", low=16, high=8192)
+    warm_up_height: int = setting(480, "height in pixels of the frame that warms up the networks", low=16, high=8192)
 
 
 class Listener:

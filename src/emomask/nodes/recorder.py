@@ -20,7 +20,7 @@ from emomask.msg import Faces
 from emomask.nodes.messages import check_cv_bridge, image_to_array
 from emomask.nodes.parameters import read_parameters
 from emomask.nodes.throttle import Throttle
-from emomask.settings import Validated, _setting
+from emomask.settings import Validated, setting
 
 BUFFER_SIZE = 2**24
 LOG_PERIOD = 5.0
@@ -34,14 +34,14 @@ USUAL_STEP = 1 / 30
 class RecorderSettings(Validated):
     """What the recorder node takes as private parameters."""
 
-    output: str = _setting("", "the MP4 file to write; an existing one is replaced when the new one is complete")
-    rate: float = _setting(
+    output: str = setting("", "the MP4 file to write; an existing one is replaced when the new one is complete")
+    rate: float = setting(
         0.0, "frames/s at which the video plays; 0: each frame at the time of its stamp", low=0.0, high=1000.0
     )
-    idle_timeout: float = _setting(
+    idle_timeout: float = setting(
         3.0, "seconds without a frame after which the stream counts as ended", low=0.2, high=3600.0
     )
-    start_timeout: float = _setting(
+    start_timeout: float = setting(
         60.0, "seconds to wait for the first frame; then the node ends with an error", low=0.2, high=86400.0
     )
 

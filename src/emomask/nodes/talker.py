@@ -17,7 +17,7 @@ from emomask.nodes.log import forward_core_log
 from emomask.nodes.messages import array_to_compressed, array_to_image, check_cv_bridge
 from emomask.nodes.parameters import read_parameters
 from emomask.nodes.throttle import Throttle
-from emomask.settings import Validated, _setting
+from emomask.settings import Validated, setting
 
 # Seconds between log lines of one kind, and between the lines on rate and dropped frames.
 LOG_PERIOD = 5.0
@@ -30,16 +30,16 @@ LAST_MESSAGE = 0.5
 class TalkerSettings(Validated):
     """What the talker node takes as private parameters besides the fields of SourceSettings."""
 
-    frame_id: str = _setting("camera_optical_frame", "frame_id of every message: the camera's optical frame (REP-103)")
-    camera_name: str = _setting("camera", "the camera's name; a calibration for another name is warned about")
-    camera_info_url: str = _setting("", "calibration file: file:///..., package://... or a path; empty: uncalibrated")
-    capture_delay: float = _setting(
+    frame_id: str = setting("camera_optical_frame", "frame_id of every message: the camera's optical frame (REP-103)")
+    camera_name: str = setting("camera", "the camera's name; a calibration for another name is warned about")
+    camera_info_url: str = setting("", "calibration file: file:///..., package://... or a path; empty: uncalibrated")
+    capture_delay: float = setting(
         0.0, "seconds from the exposure to the arrival of a frame, subtracted from the stamp", low=0.0, high=10.0
     )
-    encoding: str = _setting("bgr8", "encoding of image_raw", ("bgr8", "rgb8", "mono8"))
-    jpeg_quality: int = _setting(90, "quality of image_raw/compressed", low=1, high=100)
-    publish_rate: float = _setting(0.0, "publish at most so many frames/s; 0: every frame", low=0.0, high=1000.0)
-    wait_for_subscriber: bool = _setting(
+    encoding: str = setting("bgr8", "encoding of image_raw", ("bgr8", "rgb8", "mono8"))
+    jpeg_quality: int = setting(90, "quality of image_raw/compressed", low=1, high=100)
+    publish_rate: float = setting(0.0, "publish at most so many frames/s; 0: every frame", low=0.0, high=1000.0)
+    wait_for_subscriber: bool = setting(
         False, "open the source only when somebody subscribes to an image, so that a file is seen from its start"
     )
 
