@@ -13,20 +13,23 @@ rm -rf build/test_results
 catkin_make -j1 run_tests
 status=0
 results=$(catkin_test_results build/test_results) || status=$?
-read -r total errors failures skipped < <(
-    sed -nE 's/^Summary: ([0-9]+) tests, ([0-9]+) errors, ([0-9]+) failures, ([0-9]+) skipped$/\1 \2 \3 \4/p' <<<"$results"
-)
 echo
-python3 - <<'PYTHON'
+echo "$results"
+# Cases, not sub-tests, which catkin_test_results adds up as failures.
+python3 - <<'PYTHON' || status=1
+import collections
 from pathlib import Path
 from xml.etree import ElementTree
 
+counts = collections.Counter()
 for path in sorted(Path("build/test_results").rglob("*.xml")):
-    cases = ElementTree.parse(str(path)).iter("testcase") if path.stat().st_size else ()
-    for case in cases:
-        if case.find("failure") is not None or case.find("error") is not None:
+    for case in ElementTree.parse(str(path)).iter("testcase") if path.stat().st_size else ():
+        tags = {child.tag for child in case}
+        outcome = "failed" if tags & {"failure", "error"} else "skipped" if "skipped" in tags else "passed"
+        counts[outcome] += 1
+        if outcome == "failed":
             print("FAILED %s %s.%s" % (path.stem, case.get("classname"), case.get("name")))
+print("%d passed, %d failed, %d skipped" % (counts["passed"], counts["failed"], counts["skipped"]))
+raise SystemExit(counts["failed"] > 0 or counts["passed"] == 0)
 PYTHON
-echo "$results"
-echo "$((total - errors - failures - skipped)) passed, $((errors + failures)) failed, $skipped skipped"
-[ "$total" -gt 0 ] && exit "$status"
+exit "$status"
