@@ -1,5 +1,6 @@
 """The listener node: takes camera images, publishes them with every face masked, and says which faces were there."""
 
+import collections
 import statistics
 import sys
 import threading
@@ -11,7 +12,7 @@ from typing import Optional
 import rospy
 from sensor_msgs.msg import CompressedImage, Image
 
-from emomask import Masker, Settings
+from emomask import Masked, Masker, Settings
 from emomask.errors import EmomaskError, FrameError
 from emomask.mailbox import Mailbox
 from emomask.msg import Faces
@@ -119,18 +120,33 @@ class Listener:
 
     def _work(self) -> None:
         while not self._closing.is_set():
-            message = self._mailbox.take(0.5)
-            if self._wanted() and message is not None:
-                self._busy_since = time.monotonic()
-                try:
-                    self._mask(message)
-                except EmomaskError as error:
-                    self._fail(str(error))
-                except Exception as error:  # the node outlives any frame
-                    where = traceback.extract_tb(error.__traceback__)[-1]
-                    self._fail("%s in %s:%d: %.200s" % (type(error).__name__, where.filename, where.lineno, error))
-                finally:
+            headers = collections.deque()  # of the frames that are in the stream, oldest first
+            try:
+                for masked in self._masker.stream(self._frames(headers)):
+                    self._publish(masked, headers.popleft())
                     self._busy_since = None
+            except Exception as error:  # the node outlives any frame; a new stream begins
+                where = traceback.extract_tb(error.__traceback__)[-1]
+                self._fail("%s in %s:%d: %.200s" % (type(error).__name__, where.filename, where.lineno, error))
+                self._busy_since = None
+
+    def _frames(self, headers):
+        """Yield ``(frame, seconds)`` for each message that can be decoded; its header joins ``headers``."""
+        while not self._closing.is_set():
+            message = self._mailbox.take(0.5)
+            if not self._wanted() or message is None:
+                continue
+            self._busy_since = time.monotonic()
+            try:
+                frame = self._decoded(message)
+                seconds = self._seconds(message.header.stamp)
+            except EmomaskError as error:
+                self._fail(str(error))
+                self._busy_since = None
+                continue
+            headers.append(message.header)
+            yield frame, seconds
+            self._busy_since = None
 
     def _wanted(self) -> bool:
         """Whether frames are to be masked now; a change is logged."""
@@ -143,14 +159,16 @@ class Listener:
         self._idle = idle
         return not idle
 
-    def _mask(self, message) -> None:
-        header = message.header
+    def _decoded(self, message):
         frame = self._to_array(message)
         if frame.shape != self._last_shape:
             self._last_shape = frame.shape
             form = message.encoding if isinstance(message, Image) else message.format
-            rospy.loginfo("Frames are %dx%d, %s, frame_id %r.", frame.shape[1], frame.shape[0], form, header.frame_id)
-        masked = self._masker.process(frame, self._seconds(header.stamp))
+            frame_id = message.header.frame_id
+            rospy.loginfo("Frames are %dx%d, %s, frame_id %r.", frame.shape[1], frame.shape[0], form, frame_id)
+        return frame
+
+    def _publish(self, masked: Masked, header) -> None:
         if masked.error:
             self._fail(masked.error)
         if masked.image is None:
@@ -225,8 +243,6 @@ def main() -> None:
     except EmomaskError as error:
         rospy.logfatal("%s", error)
         sys.exit(1)
-    if settings.lookahead:
-        rospy.logwarn("~lookahead has no effect here: a live frame does not wait for later ones.")
     models = ", ".join("%s %s" % model for model in masker.models.items())
     rospy.loginfo("Models ready after %.1f s: %s.", time.monotonic() - start, models)
     if not rospy.is_shutdown():
