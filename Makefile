@@ -22,7 +22,7 @@ test:
 lint:
 	@bash tools/setup.sh test
 	.venv/bin/python3 -m ruff check .
-	cd .ws/src/emomask && ROS_DISTRO=noetic ../../../.venv/bin/catkin_lint -W2 --strict --offline .
+	cd .ws/src/emomask && ROS_DISTRO=noetic "$(CURDIR)/.venv/bin/catkin_lint" -W2 --strict --offline .
 
 clean:
 	rm -rf .venv .ws demo

@@ -20,6 +20,11 @@ from emomask.settings import Settings
 _log = logging.getLogger(__name__)
 
 SMALLEST_FRAME = 16  # pixels on a side; nothing smaller holds a face that a person could recognise
+# At what size faces are sought when ``detection_size`` is 0. A picture has time: all of it, up to this longest side. A
+# stream must keep up: at about so many pixels, or at half of the frame, but no more than this longest side.
+PICTURE_SIZE = 1280
+STREAM_PIXELS = 95000
+STREAM_SIZE = 640
 LARGEST_FRAME = 32767  # pixels on a side; OpenCV's warps and drawing end there
 
 
@@ -55,7 +60,7 @@ class Masker:
     def warm_up(self, height: int, width: int) -> None:
         """Run every network once on an empty picture of this size, so that the first frame is as quick as the next."""
         blank = np.zeros((height, width, 3), np.uint8)
-        self._detector.detect(blank, self.settings.detection_threshold)
+        self._detect(blank, self.settings.detection_threshold, is_picture=False)
         points = np.random.default_rng(0).uniform(0, min(height, width), (1, 68, 2)).astype(np.float32)
         face = Face(face_box(points[0]), points[0], 1.0)
         self._classifier.classify(blank, points)
@@ -128,16 +133,18 @@ class Masker:
             return Masked(pixelated_frame(frame), [], time, reason)
         return Masked(None, [], time, reason)
 
-    def _perceive(self, frame: np.ndarray, threshold: float) -> List[Face]:
-        detections = self._detector.detect(frame, threshold)
-        landmarks = self._landmarker.locate(frame, detections)
+    def _detect(self, frame: np.ndarray, threshold: float, is_picture: bool):
+        return self._detector.detect(frame, threshold, self.settings.detection_size or _size(frame, is_picture))
+
+    def _faces(self, frame: np.ndarray, detections, former=()) -> List[Face]:
+        landmarks = self._landmarker.locate(frame, detections, former)
         return [
             Face(face_box(points).union(detection.box), points, detection.score)
             for detection, points in zip(detections, landmarks)
         ]
 
     def _picture(self, frame: np.ndarray) -> List[Face]:
-        faces = self._perceive(frame, self.settings.detection_threshold)
+        faces = self._faces(frame, self._detect(frame, self.settings.detection_threshold, is_picture=True))
         for face, values in zip(faces, self._classifier.classify(frame, [face.landmarks for face in faces])):
             face.probabilities = values
             face.emotion = EMOTIONS[int(np.argmax(values))]
@@ -146,11 +153,12 @@ class Masker:
         return faces
 
     def _next_of_stream(self, frame: np.ndarray, time: float) -> List[Face]:
-        faces = self._perceive(frame, self._tracker.threshold)
-        tracks = self._tracker.update(faces, time, frame.shape[:2])
-        visible = [track for track in tracks if not track.face.held]
-        probabilities = self._classifier.classify(frame, [track.face.landmarks for track in visible])
-        self._tracker.feel(visible, probabilities, time)
+        detections = self._detect(frame, self._tracker.threshold, is_picture=False)
+        former = [self._tracker.landmarks_near(detection.box, time) for detection in detections]
+        tracks = self._tracker.update(self._faces(frame, detections, former), time, frame.shape[:2])
+        due = [track for track in tracks if track.emotion_is_due(time)]
+        probabilities = self._classifier.classify(frame, [track.face.landmarks for track in due])
+        self._tracker.feel(due, probabilities, time)
         return [track.face for track in tracks]
 
     def _cover(self, frame: np.ndarray, faces: List[Face]) -> np.ndarray:
@@ -160,6 +168,14 @@ class Masker:
             region = region_of(face.box, face.landmarks, self.settings.margin)
             face.covered = self._style.cover(image, region, face)
         return image
+
+
+def _size(frame: np.ndarray, is_picture: bool) -> int:
+    """The longest side at which faces are sought in ``frame`` when the settings leave it open."""
+    shortest, longest = sorted(frame.shape[:2])
+    if is_picture:
+        return min(longest, PICTURE_SIZE)
+    return min(longest, STREAM_SIZE, max(longest // 2, int(math.sqrt(STREAM_PIXELS * longest / shortest))))
 
 
 def _check(frame, time) -> None:

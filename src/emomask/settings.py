@@ -76,6 +76,7 @@ DETECTORS = ("centerface", "face_alignment")
 LANDMARKERS = ("fast", "face_alignment", "auto")
 STYLES = ("emoji", "blur", "pixelate", "solid")
 FAILURE_MODES = ("drop", "pixelate")
+SMALLEST_DETECTION_SIZE = 96  # pixels; in less even a face that fills the frame is missed
 DEVICES = ("auto", "cpu", "cuda")
 
 
@@ -88,7 +89,11 @@ class Settings(Validated):
         0.2, "score from which a new face is covered; lower covers more", low=0.01, high=0.99
     )
     detection_size: int = setting(
-        480, "longest side in pixels at which faces are sought; larger finds smaller faces, slower", low=96, high=4096
+        0,
+        "longest side in pixels at which faces are sought; larger finds smaller faces, slower; 0: about 350 for a VGA "
+        "stream, half of a larger one up to 640, all of a picture up to 1280",
+        low=0,
+        high=4096,
     )
     landmarks: str = setting("fast", "what finds the 68 landmarks; auto: face_alignment, else fast", LANDMARKERS)
     face_alignment_detector: str = setting(
@@ -119,3 +124,10 @@ class Settings(Validated):
     on_failure: str = setting(
         "drop", "what becomes of a frame that could not be masked: nothing, or the whole frame pixelated", FAILURE_MODES
     )
+
+    def __post_init__(self):
+        super().__post_init__()
+        if 0 < self.detection_size < SMALLEST_DETECTION_SIZE:
+            raise SettingsError(
+                "detection_size must be 0 or at least %d, not %d." % (SMALLEST_DETECTION_SIZE, self.detection_size)
+            )

@@ -14,7 +14,7 @@ def detector():
 
 
 def test_the_astronaut_is_found_where_she_is(detector, astronaut, astronaut_face):
-    (found,) = detector.detect(astronaut, 0.5)
+    (found,) = detector.detect(astronaut, 0.5, 480)
     assert found.box.iou(Box(*astronaut_face)) > 0.6 and 0.5 < found.score <= 1
     left_eye, right_eye, nose, left_mouth, right_mouth = found.points
     assert left_eye[0] < nose[0] < right_eye[0] and left_mouth[0] < right_mouth[0]
@@ -22,21 +22,21 @@ def test_the_astronaut_is_found_where_she_is(detector, astronaut, astronaut_face
 
 
 def test_boxes_scale_with_the_frame(detector, astronaut):
-    (first,) = detector.detect(astronaut, 0.5)
-    (second,) = detector.detect(placed(astronaut, 1024, 1024, 0, 0, 2.0), 0.5)
+    (first,) = detector.detect(astronaut, 0.5, 480)
+    (second,) = detector.detect(placed(astronaut, 1024, 1024, 0, 0, 2.0), 0.5, 480)
     assert np.allclose(np.array(second.box) / 2, first.box, atol=6)
 
 
 def test_scores_come_best_first_and_above_the_threshold(detector, astronaut):
-    found = detector.detect(np.hstack([astronaut, placed(astronaut, 512, 512, 50, 50, 0.5)]), 0.05)
+    found = detector.detect(np.hstack([astronaut, placed(astronaut, 512, 512, 50, 50, 0.5)]), 0.05, 480)
     scores = [detection.score for detection in found]
     assert scores == sorted(scores, reverse=True) and min(scores) >= 0.05 and len(found) >= 2
 
 
 def test_colours_are_fed_as_the_network_was_trained(detector, astronaut):
     # With red and blue swapped the astronaut's suit and skin change; the right order must not score worse.
-    (right,) = detector.detect(astronaut, 0.3)
-    swapped = detector.detect(np.ascontiguousarray(astronaut[..., ::-1]), 0.05)
+    (right,) = detector.detect(astronaut, 0.3, 480)
+    swapped = detector.detect(np.ascontiguousarray(astronaut[..., ::-1]), 0.05, 480)
     assert right.score >= max(detection.score for detection in swapped)
 
 

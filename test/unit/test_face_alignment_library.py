@@ -58,7 +58,7 @@ def test_blazeface_finds_the_astronaut(weights, astronaut, astronaut_face):
     detector = create_detector(settings(weights, detector="face_alignment"))
     assert torch.hub.get_dir() == former
     close_up = np.ascontiguousarray(astronaut[0:300, 80:380])
-    found = detector.detect(close_up, 0.5)
+    found = detector.detect(close_up, 0.5, 480)
     truth = Box(*astronaut_face).moved(-80, 0)
     assert found and found[0].box.iou(truth) > 0.4 and found[0].score >= 0.5
     assert len(detector.checksum) == 12

@@ -11,6 +11,8 @@ from emomask.settings import Settings
 
 pytest.importorskip("rospy", reason="needs ROS")
 
+pytest.importorskip("emomask.msg", reason="needs the built messages: source devel/setup.bash")
+
 import roslaunch.config
 from roslaunch.core import RLException
 
@@ -50,7 +52,8 @@ def different(field):
         return not field.default
     if isinstance(field.default, str):
         return {"fourcc": "MJPG", "properties": "brightness=12"}.get(field.name, "007")
-    return {"rotate": 90, "stop": 5}.get(field.name, field.default + 1 if field.metadata["high"] > 1 else 0.5)
+    special = {"rotate": 90, "stop": 5, "detection_size": 320}
+    return special.get(field.name, field.default + 1 if field.metadata["high"] > 1 else 0.5)
 
 
 def test_there_are_the_launch_files():

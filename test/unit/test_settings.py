@@ -36,6 +36,7 @@ def test_values_are_taken_from_text_and_numbers(name, given, taken):
         ("detection_threshold", True, "a number"),
         ("detection_size", 320.5, "a whole number"),
         ("detection_size", "wide", "a whole number"),
+        ("detection_size", 50, "0 or at least 96"),
         ("detection_size", float("inf"), "a whole number"),
         ("hold", -1, "between"),
         ("hold", float("inf"), "finite"),

@@ -122,13 +122,13 @@ def test_training_emotion_learns_resumes_and_exports(tmp_path, capsys):
     assert train("emotion", path, folder, 8) == 0
     summary = json.loads((folder / "summary.json").read_text())
     assert summary["validation_accuracy"] > 0.95 and summary["rows"] == 336
-    assert cv2.imread(str(folder / "learning_curve.png")) is not None
-    history = json.loads((folder / "history.json").read_text())
-    assert [entry["epoch"] for entry in history] == list(range(1, 9))
+    assert cv2.imread(str(folder / "second" / "learning_curve.png")) is not None
+    first, second = (json.loads((folder / name / "history.json").read_text()) for name in ("first", "second"))
+    assert [entry["epoch"] for entry in first + second] == [1, 2, 3, 4, 5, 6, 1, 2]
 
     # The ONNX file is the averaged network, and the chain can use it.
     network = Cnn42()
-    state = torch.load(str(folder / "checkpoint.pt"), weights_only=True)["averaged"]
+    state = torch.load(str(folder / "second" / "checkpoint.pt"), weights_only=True)["averaged"]
     network.load_state_dict({key[7:]: value for key, value in state.items() if key.startswith("module.")})
     crops = noise.integers(0, 256, (3, 1, 42, 42)).astype(np.float32)
     with torch.no_grad():
@@ -136,10 +136,11 @@ def test_training_emotion_learns_resumes_and_exports(tmp_path, capsys):
     assert np.allclose(EmotionClassifier(Settings(models=str(folder))).probabilities(crops), expected, atol=1e-4)
 
     # A second call has nothing left to do; other settings do not go on from this checkpoint.
-    before = (folder / "history.json").read_text()
-    assert train("emotion", path, folder, 8) == 0 and (folder / "history.json").read_text() == before
+    history = folder / "second" / "history.json"
+    before = history.read_text()
+    assert train("emotion", path, folder, 8) == 0 and history.read_text() == before
     capsys.readouterr()
-    assert train("emotion", path, folder, 9) == 1
+    assert train("emotion", path, folder, 16) == 1
     assert "made with other settings" in capsys.readouterr().err
 
 
@@ -161,9 +162,11 @@ def write_landmarks(path):
 
 def test_training_landmarks_learns_the_mean_face(tmp_path):
     data, folder = write_landmarks(tmp_path / "crops.zip"), tmp_path / "out"
-    assert train("landmarks", data, folder, 6) == 0
-    history = json.loads((folder / "history.json").read_text())
-    assert history[-1]["loss"] < 0.7 * history[0]["loss"]
+    assert train("landmarks", data, folder, 8) == 0
+    first, second = (json.loads((folder / name / "history.json").read_text()) for name in ("first", "second"))
+    assert (len(first), len(second)) == (5, 3)
+    assert second[-1]["loss"] < 0.7 * first[0]["loss"]
+    assert json.loads((folder / "summary.json").read_text())["validation"] > 0
     network = OnnxNetwork((folder / "landmarks68.onnx").read_bytes(), "landmarks68.onnx", Settings())
     (points,) = network.run(np.zeros((2, 1, 112, 112), np.float32))
     assert points.shape == (2, 136)

@@ -2,7 +2,7 @@
 
 import math
 from pathlib import Path
-from typing import List, NamedTuple, Optional
+from typing import List, NamedTuple, Optional, Tuple
 
 import cv2
 import numpy as np
@@ -13,18 +13,21 @@ from emomask.masks.region import Patch, Region
 from emomask.resources import share_folder
 
 OPAQUE = 250  # alpha from which a pixel of an emoji hides what is behind it
+SMALLEST_LEVEL = 16  # pixels
 LARGEST_STRETCH = 1.5  # a picture whose opaque disc is smaller than 1/1.5 of it is not enlarged further, but filled in
 
 
 class Drawing(NamedTuple):
-    """An emoji at halving sizes, its mean colour (uint8 BGR), and the radius of its opaque disc over half its side.
+    """An emoji at halving sizes, its mean colour (uint8 BGR), and two radii over half its side.
 
-    Each of ``levels`` is uint8 ``(S, S, 4)``: BGR multiplied by alpha, and alpha.
+    Each of ``levels`` is uint8 ``(S, S, 4)``: BGR multiplied by alpha, and alpha. ``disc``: the largest circle around
+    the middle that is opaque all over; ``reach``: the smallest that holds every visible pixel.
     """
 
     levels: List[np.ndarray]
     fill: np.ndarray
     disc: float
+    reach: float
 
 
 class Emoji:
@@ -45,11 +48,9 @@ class Emoji:
         circle = region.rounded()
         # One pixel more than the circle, so that the picture's soft edge falls outside of it.
         radius = (circle.half_width + 1.5) / drawing.disc
-        patch = circle.pixels(*image.shape[:2], border=radius * math.sqrt(2) - circle.half_width)
+        patch = circle.pixels(*image.shape[:2], border=radius * drawing.reach - circle.half_width)
         if patch is None:
             return None
-        view = patch.of(image)
-        view[patch.mask > 0] = drawing.fill
         picture = _fitting(drawing.levels, 2 * radius)
         side = picture.shape[0]
         scale = 2 * radius / side
@@ -57,10 +58,27 @@ class Emoji:
         turn = np.array([[cosine, -sine], [sine, cosine]])
         center = np.array([circle.x - patch.left, circle.y - patch.top])
         matrix = np.column_stack([turn, center - turn @ np.array([(side - 1) / 2, (side - 1) / 2])])
-        drawn = cv2.warpAffine(picture, matrix, (view.shape[1], view.shape[0]), flags=cv2.INTER_LINEAR)
-        transparency = cv2.cvtColor(255 - drawn[..., 3], cv2.COLOR_GRAY2BGR)
-        view[:] = cv2.add(cv2.multiply(view, transparency, scale=1 / 255), drawn[..., :3])
+        size = (patch.mask.shape[1], patch.mask.shape[0])
+        drawn = cv2.warpAffine(picture, matrix, size, flags=cv2.INTER_LINEAR)
+        _blend(drawn, patch.mask, drawing.fill, patch.of(image))
         return Patch(patch.left, patch.top, patch.mask | drawn[..., 3]).box
+
+
+def _blend(drawn: np.ndarray, mask: np.ndarray, fill: np.ndarray, view: np.ndarray) -> None:
+    """Put ``drawn`` (premultiplied BGRA) over ``view`` (BGR), in place; under ``mask``, ``fill`` is behind it.
+
+    Nearly all pixels are opaque and are copied; only the others need arithmetic.
+    """
+    alpha = cv2.extractChannel(drawn, 3)
+    opaque = cv2.compare(alpha, 255, cv2.CMP_EQ)
+    cv2.copyTo(cv2.cvtColor(drawn, cv2.COLOR_BGRA2BGR), opaque, view)
+    others = cv2.findNonZero(cv2.bitwise_and(cv2.bitwise_not(opaque), cv2.bitwise_or(mask, alpha)))
+    if others is None:
+        return
+    columns, rows = others[:, 0].T
+    behind = np.where(mask[rows, columns, None] > 0, fill, view[rows, columns]).astype(np.uint16)
+    soft = drawn[rows, columns].astype(np.uint16)
+    view[rows, columns] = np.minimum(soft[:, :3] + (behind * (255 - soft[:, 3:]) + 127) // 255, 255)
 
 
 def _fitting(levels: List[np.ndarray], wanted: float) -> np.ndarray:
@@ -91,10 +109,11 @@ def _load(path: Path) -> Drawing:
     colors = picture[..., :3] * alpha
     fill = colors.reshape(-1, 3).sum(axis=0) / alpha.sum()
     levels = [np.round(np.concatenate([colors, alpha * 255], axis=2)).astype(np.uint8)]
-    while levels[-1].shape[0] >= 32:
+    while levels[-1].shape[0] >= 2 * SMALLEST_LEVEL:
         half = levels[-1].shape[0] // 2
         levels.append(cv2.resize(levels[-1], (half, half), interpolation=cv2.INTER_AREA))
-    return Drawing(levels, np.round(fill).astype(np.uint8), max(_opaque_disc(picture[..., 3]), 1 / LARGEST_STRETCH))
+    disc, reach = _radii(picture[..., 3])
+    return Drawing(levels, np.round(fill).astype(np.uint8), max(disc, 1 / LARGEST_STRETCH), reach)
 
 
 def _trimmed(picture: np.ndarray, path: Path) -> np.ndarray:
@@ -109,11 +128,11 @@ def _trimmed(picture: np.ndarray, path: Path) -> np.ndarray:
     return square
 
 
-def _opaque_disc(alpha: np.ndarray) -> float:
-    """Radius of the largest centred disc without a transparent pixel, over half the side."""
+def _radii(alpha: np.ndarray) -> Tuple[float, float]:
+    """Over half the side: radius of the largest centred disc that is opaque, and of the smallest that shows all."""
     side = alpha.shape[0]
-    rows, columns = np.nonzero(alpha < OPAQUE)
-    if not len(rows):
-        return 1.0
-    middle = (side - 1) / 2
-    return float(min(1.0, np.hypot(rows - middle, columns - middle).min() / (side / 2)))
+    y, x = np.mgrid[0:side, 0:side] - (side - 1) / 2
+    distance = np.hypot(x, y) / (side / 2)
+    disc = distance[alpha < OPAQUE].min() if (alpha < OPAQUE).any() else 1.0
+    # Two pixels of the smallest level are added: its pixels are means over many.
+    return float(min(1.0, disc)), float(distance[alpha > 0].max() + 2 / SMALLEST_LEVEL)

@@ -48,20 +48,16 @@ def _prepared(model: bytes) -> bytes:
 
 
 class CenterFace:
-    """The default detector. ``settings.detection_size`` is the longest side at which it looks for faces.
-
-    Raises ModelError when the file is missing or damaged.
-    """
+    """The default detector. Raises ModelError when the file is missing or damaged."""
 
     def __init__(self, settings: Settings):
-        self._longest = settings.detection_size
         self._network = OnnxNetwork(_prepared(read_model(centerface_path())), "centerface.onnx", settings)
         self.checksum = self._network.checksum
 
-    def detect(self, frame: np.ndarray, threshold: float) -> List[Detection]:
+    def detect(self, frame: np.ndarray, threshold: float, longest: int) -> List[Detection]:
         """See ``Detector.detect``."""
         height, width = frame.shape[:2]
-        scale = min(1.0, self._longest / max(height, width))
+        scale = min(1.0, longest / max(height, width))
         size = [max(MULTIPLE, int(round(side * scale / MULTIPLE)) * MULTIPLE) for side in (width, height)]
         blob = cv2.dnn.blobFromImage(frame, 1.0, tuple(size), swapRB=True)
         boxes, scores, points = _decode(self._network.run(blob), threshold)

@@ -27,8 +27,11 @@ class Detector(Protocol):
 
     checksum: str
 
-    def detect(self, frame: np.ndarray, threshold: float) -> List[Detection]:
-        """All faces in the uint8 H x W x 3 BGR ``frame`` with a score of ``threshold`` and more, best first."""
+    def detect(self, frame: np.ndarray, threshold: float, longest: int) -> List[Detection]:
+        """All faces in the uint8 H x W x 3 BGR ``frame`` with a score of ``threshold`` and more, best first.
+
+        ``longest``: the longest side in pixels to which the frame may be shrunk for it.
+        """
 
 
 def create_detector(settings: Settings) -> Detector:

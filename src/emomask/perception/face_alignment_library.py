@@ -5,7 +5,7 @@ import hashlib
 import pickle
 import warnings
 from pathlib import Path
-from typing import List, Sequence
+from typing import List, Optional, Sequence
 
 import cv2
 import numpy as np
@@ -41,9 +41,11 @@ class LibraryDetector:
             module = importlib.import_module("face_alignment.detection." + name)
             self.library_detector = module.FaceDetector(device=_torch_device(settings), verbose=False, **arguments)
 
-    def detect(self, frame: np.ndarray, threshold: float) -> List[Detection]:
-        """See ``Detector.detect``."""
+    def detect(self, frame: np.ndarray, threshold: float, longest: int) -> List[Detection]:
+        """See ``Detector.detect``; the library chooses its own size, ``longest`` is not used."""
         found = self.library_detector.detect_from_image(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB))
+        if not len(found):
+            return []
         rows = np.array(found, np.float32).reshape(len(found), -1)
         if not np.isfinite(rows).all():
             raise ModelError("The face-alignment detector gave values that are not finite.")
@@ -69,8 +71,10 @@ class LibraryLandmarks:
             # FAN scales its crops by what it knows of each detector's boxes.
             self._library.face_detector = detector.library_detector
 
-    def locate(self, frame: np.ndarray, detections: Sequence[Detection]) -> np.ndarray:
-        """See ``Landmarker.locate``."""
+    def locate(
+        self, frame: np.ndarray, detections: Sequence[Detection], former: Sequence[Optional[np.ndarray]] = ()
+    ) -> np.ndarray:
+        """See ``Landmarker.locate``; ``former`` is not used."""
         if not detections:
             return np.empty((0, 68, 2), np.float32)
         boxes = [np.array([*detection.box, detection.score], np.float32) for detection in detections]

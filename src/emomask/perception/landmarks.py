@@ -1,7 +1,7 @@
 """What a landmark finder is, and which one the settings ask for."""
 
 import logging
-from typing import Protocol, Sequence
+from typing import Optional, Protocol, Sequence
 
 import numpy as np
 
@@ -17,8 +17,13 @@ class Landmarker(Protocol):
 
     checksum: str
 
-    def locate(self, frame: np.ndarray, detections: Sequence[Detection]) -> np.ndarray:
-        """Float32 ``(N, 68, 2)`` pixels of the uint8 H x W x 3 BGR ``frame``, one set for each detection."""
+    def locate(
+        self, frame: np.ndarray, detections: Sequence[Detection], former: Sequence[Optional[np.ndarray]] = ()
+    ) -> np.ndarray:
+        """Float32 ``(N, 68, 2)`` pixels of the uint8 H x W x 3 BGR ``frame``, one set for each detection.
+
+        ``former``: for each detection the landmarks of the same face in the frame before, or None; they may save work.
+        """
 
 
 def create_landmarker(settings: Settings, detector: Detector) -> Landmarker:

@@ -19,7 +19,9 @@ LOST_GROWTH = 0.5  # a held region grows by this fraction of its size per second
 VELOCITY_MEMORY = 0.15  # seconds over which the motion is averaged
 COASTING = 0.3  # seconds after which a held face has lost most of its speed
 SWITCH_LEAD = 0.15  # another emotion is shown when its smoothed probability leads by this much
+EMOTION_PERIOD = 0.09  # seconds between two looks at the emotion of a face: about ten a second, one for a slow stream
 MAX_DISTANCE = 0.75  # centres further apart than this fraction of the face's size are different faces
+SAME_PLACE = 0.3  # intersection over union from which a detection is where a face is expected
 
 
 class Track:
@@ -33,6 +35,7 @@ class Track:
         self.hits = 1
         self.velocity = np.zeros(2)  # pixels per second
         self.probabilities: Optional[np.ndarray] = None
+        self.emotion = face.emotion
         self.emotion_time = time
         self._last_center = np.array(face.box.center)
         face.track_id = track_id
@@ -56,6 +59,8 @@ class Track:
         self.face, self.seen, self.time = face, time, time
         self.hits += 1
         face.track_id = self.track_id
+        if self.probabilities is not None:
+            face.emotion, face.probabilities = self.emotion, self.probabilities
 
     def missed(self, time: float) -> None:
         """Carry the face on to ``time`` from memory: moved with its speed, grown with the doubt."""
@@ -78,6 +83,10 @@ class Track:
         """Seconds for which the face may be missing before it is given up."""
         return hold * min(1.0, self.hits / SURE_AFTER)
 
+    def emotion_is_due(self, time: float) -> bool:
+        """Whether the emotion of this face, seen at ``time``, is to be looked at again."""
+        return not self.face.held and (self.probabilities is None or time - self.emotion_time >= EMOTION_PERIOD)
+
     def feel(self, probabilities: np.ndarray, time: float, smoothing: float) -> None:
         """Mix new emotion probabilities into the smoothed ones and choose what is shown, with hysteresis."""
         if self.probabilities is None:
@@ -87,13 +96,12 @@ class Track:
             elapsed = max(0.0, time - self.emotion_time)
             weight = 1 - math.exp(-elapsed / smoothing) if smoothing > 0 else 1.0
             self.probabilities = self.probabilities + weight * (probabilities - self.probabilities)
-            shown, best = EMOTIONS.index(self.face_emotion), int(np.argmax(self.probabilities))
+            shown, best = EMOTIONS.index(self.emotion), int(np.argmax(self.probabilities))
             if smoothing == 0 or self.probabilities[best] > self.probabilities[shown] + SWITCH_LEAD:
                 shown = best
         self.emotion_time = time
-        self.face_emotion = EMOTIONS[shown]
-        self.face.emotion = self.face_emotion
-        self.face.probabilities = self.probabilities
+        self.emotion = EMOTIONS[shown]
+        self.face.emotion, self.face.probabilities = self.emotion, self.probabilities
 
 
 class Tracker:
@@ -135,6 +143,12 @@ class Tracker:
                 self.tracks.append(Track(self._next_id, face, time))
                 self._next_id += 1
         return self.tracks
+
+    def landmarks_near(self, box: Box, time: float) -> Optional[np.ndarray]:
+        """The last landmarks of the face that is expected at ``box``; None when no face is."""
+        overlaps = [(track.predicted(time).iou(box), track) for track in self.tracks if not track.face.held]
+        best, track = max(overlaps, key=lambda pair: pair[0], default=(0.0, None))
+        return track.face.landmarks if best > SAME_PLACE else None
 
     def feel(self, tracks: List[Track], probabilities: np.ndarray, time: float) -> None:
         """Give ``tracks`` their newly classified emotions, ``(N, 7)``."""

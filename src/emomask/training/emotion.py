@@ -1,7 +1,9 @@
 """Trains the emotion network on FER2013."""
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Tuple
 
 import numpy as np
 import torch
@@ -11,7 +13,7 @@ from emomask.errors import DataError
 from emomask.training import augment
 from emomask.training.fer2013 import SIDE, Fer2013, read_fer2013, without_blank, without_duplicates_of
 from emomask.training.loop import Trainer, seed_everything
-from emomask.training.networks import Cnn42, count_parameters, export_onnx
+from emomask.training.networks import Cnn42, count_parameters, export_onnx, set_dropout
 
 VIEW = Cnn42.input_size
 BATCH = 128
@@ -42,7 +44,33 @@ def split_rows(data: Fer2013, keep_duplicates: bool, seed: int):
     return without_blank(training), validation
 
 
-def _batches(data: Fer2013):
+@dataclass(frozen=True)
+class Stage:
+    """One of the two stages of the training: its share of the epochs, its rates, and how the pictures are varied.
+
+    ``scale``: of the sampled window over 42 pixels; the other fields are those of ``augment``'s functions.
+    """
+
+    name: str
+    share: float
+    peak_rate: float
+    dropout: float
+    rotation: float
+    scale: Tuple[float, float]
+    shift: float
+    light: Tuple[float, float]
+    detail: Tuple[float, float]
+    erase: Tuple[float, float]
+
+
+# Strong variation keeps the network from learning the pictures by heart; it ends on pictures much as they are.
+STAGES = (
+    Stage("first", 25 / 32, 0.002, 0.4, 14, (0.76, 1.16), 0.075, (0.3, 0.1), (0.1, 0.4), (0.25, 0.45)),
+    Stage("second", 7 / 32, 0.0007, 0.2, 9, (0.86, 1.1), 0.06, (0.1, 0.03), (0.0, 1.0), (0.0, 0.0)),
+)
+
+
+def _batches(stage: Stage, data: Fer2013):
     images = torch.from_numpy(data.images)[:, None]
     labels = torch.from_numpy(data.labels)
 
@@ -50,13 +78,12 @@ def _batches(data: Fer2013):
         order = torch.randperm(len(labels))
         for start in range(0, len(order) - BATCH // 2, BATCH):
             rows = order[start : start + BATCH]
-            maps, _ = augment.random_affine(
-                len(rows), rotation=14, scale=(0.76 * VIEW / SIDE, 1.16 * VIEW / SIDE), shift=0.075, flip=0.5
-            )
+            scale = tuple(window * VIEW / SIDE for window in stage.scale)
+            maps, _ = augment.random_affine(len(rows), stage.rotation, scale, stage.shift, flip=0.5)
             batch = augment.sample(images[rows].float(), maps, VIEW)
-            batch = augment.random_light(batch, contrast=0.3, brightness=0.1)
-            batch = augment.random_detail(batch, probability=0.1, smallest=0.4)
-            yield augment.random_erase(batch, probability=0.25, largest=0.45), labels[rows]
+            batch = augment.random_light(batch, *stage.light)
+            batch = augment.random_detail(batch, *stage.detail)
+            yield augment.random_erase(batch, *stage.erase), labels[rows]
 
     return epoch_batches
 
@@ -73,40 +100,45 @@ def _accuracy(network, data: Fer2013) -> float:
     return right / len(data)
 
 
-def train_emotion(data, folder, epochs=50, keep_duplicates=False, seed=0, smoothing=0.1, peak_rate=0.002) -> Path:
+def train_emotion(data, folder, epochs=50, keep_duplicates=False, seed=0, smoothing=0.1) -> Path:
     """Train ``Cnn42`` on the FER2013 file ``data`` and return the path of ``folder/cnn42.onnx``.
 
-    Writes also ``checkpoint.pt`` (a second call goes on from it), ``history.json``, ``learning_curve.png`` and
-    ``summary.json``. Method: random affine views, label smoothing (Szegedy et al., 2016), dropout, AdamW with a
-    one-cycle schedule, averaged weights; no row of PublicTest or PrivateTest is trained on.
+    Two stages (``STAGES``), each with ``checkpoint.pt`` (a second call goes on from it), ``history.json`` and
+    ``learning_curve.png`` in a folder of its own; ``folder/summary.json`` tells the end. Method: random affine views,
+    label smoothing (Szegedy et al., 2016), dropout, AdamW with a one-cycle schedule, averaged weights; no row of
+    PublicTest or PrivateTest is trained on.
 
-    Raises DataError when the file cannot be read or the folder holds a checkpoint of another training.
+    Raises DataError when the file cannot be read or the folder holds checkpoints of another training.
     """
     seed_everything(seed)
+    folder = Path(folder)
     training, validation = split_rows(read_fer2013(data), keep_duplicates, seed)
     network = Cnn42().to(memory_format=torch.channels_last)  # twice as fast as NCHW on a CPU
-    settings = {
-        "network": "cnn42",
-        "epochs": epochs,
-        "keep_duplicates": keep_duplicates,
-        "seed": seed,
-        "smoothing": smoothing,
-        "peak_rate": peak_rate,
-        "rows": len(training),
-    }
+    parameters = count_parameters(network)
     steps = len(range(0, len(training) - BATCH // 2, BATCH))
-    trainer = Trainer(network, folder, epochs, steps, peak_rate, WEIGHT_DECAY, 0.999, settings)
-    trainer.resume()
-
-    def loss_of(model, images, labels):
-        return functional.cross_entropy(model(images), labels, label_smoothing=smoothing)
-
-    averaged = trainer.run(
-        _batches(training), loss_of, lambda model: {"validation_accuracy": _accuracy(model, validation)}
-    )
-    path = trainer.folder / "cnn42.onnx"
-    export_onnx(averaged, path, "logits")
-    trainer.plot("cnn42 on FER2013")
-    summary = dict(settings, parameters=count_parameters(network), **trainer.history[-1])
-    (trainer.folder / "summary.json").write_text(json.dumps(summary, indent=1))
+    for stage in STAGES:
+        settings = {
+            "network": "cnn42",
+            "epochs": max(1, round(epochs * stage.share)),
+            "keep_duplicates": keep_duplicates,
+            "seed": seed,
+            "smoothing": smoothing,
+            "peak_rate": stage.peak_rate,
+            "rows": len(training),
+        }
+        trainer = Trainer(
+            network, folder / stage.name, settings["epochs"], steps, stage.peak_rate, WEIGHT_DECAY, 0.999, settings
+        )
+        trainer.resume()
+        set_dropout(network, stage.dropout)
+        network = trainer.run(
+            _batches(stage, training),
+            lambda model, images, labels: functional.cross_entropy(model(images), labels, label_smoothing=smoothing),
+            lambda model: {"validation_accuracy": _accuracy(model, validation)},
+        )
+        trainer.plot("cnn42 on FER2013, %s stage" % stage.name)
+    path = folder / "cnn42.onnx"
+    export_onnx(network, path, "logits")
+    summary = dict(settings, epochs=epochs, parameters=parameters, **trainer.history[-1])
+    (folder / "summary.json").write_text(json.dumps(summary, indent=1))
     return path

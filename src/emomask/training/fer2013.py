@@ -49,7 +49,9 @@ def read_fer2013(path) -> Fer2013:
     images, labels, usage = [], [], []
     try:
         with opener(path, "rt", encoding="ascii") as lines:
-            columns = next(lines).strip().split(",")
+            columns = lines.readline().strip().split(",")
+            if columns == [""]:
+                raise DataError("%s is empty." % path)
             if columns[:2] != ["emotion", "pixels"]:
                 raise DataError("%s is not FER2013: its first columns are %s, not emotion,pixels." % (path, columns))
             for line in lines:
@@ -59,8 +61,8 @@ def read_fer2013(path) -> Fer2013:
                 labels.append(int(fields[0]))
                 if len(columns) > 2:
                     usage.append(fields[2])
-    except (StopIteration, UnicodeDecodeError, lzma.LZMAError, EOFError) as error:
-        raise DataError("%s cannot be read as FER2013: %s" % (path, error or "it is empty")) from error
+    except (OSError, UnicodeDecodeError, lzma.LZMAError, EOFError) as error:
+        raise DataError("%s cannot be read as FER2013: %s" % (path, error)) from error
     except (ValueError, IndexError, OverflowError) as error:
         raise DataError("%s, row %d is damaged: %s" % (path, len(labels), error)) from error
     if not labels:

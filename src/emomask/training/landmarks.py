@@ -102,7 +102,8 @@ def _batches(stage: Stage, hand_made: LandmarkCrops, machine_made: LandmarkCrops
         rows = np.concatenate(parts)[torch.randperm(count).numpy()]
         for start in range(0, count - BATCH // 2, BATCH):
             chosen = rows[start : start + BATCH]
-            parts = [cut(hand_made.select(chosen[chosen >= 0])), cut(machine_made.select(-1 - chosen[chosen < 0]))]
+            kinds = ((hand_made, chosen[chosen >= 0]), (machine_made, -1 - chosen[chosen < 0]))
+            parts = [cut(crops.select(some_rows)) for crops, some_rows in kinds if len(some_rows)]
             yield tuple(torch.cat(tensors) for tensors in zip(*parts))
 
     return epoch_batches, len(range(0, count - BATCH // 2, BATCH))

@@ -49,8 +49,12 @@ class Trainer:
         self.optimizer = torch.optim.AdamW(
             [{"params": decayed, "weight_decay": weight_decay}, {"params": plain, "weight_decay": 0.0}], lr=peak_rate
         )
+        total = max(3, epochs * steps_per_epoch)  # the schedule cannot be shorter
         self.schedule = torch.optim.lr_scheduler.OneCycleLR(
-            self.optimizer, max_lr=peak_rate, epochs=epochs, steps_per_epoch=steps_per_epoch, pct_start=0.25
+            self.optimizer,
+            max_lr=peak_rate,
+            total_steps=total,
+            pct_start=max(0.25, 2 / total),
         )
 
         def average(averaged, current, steps):

@@ -119,6 +119,13 @@ class LandmarkNet(nn.Module):
         return self.regressor(self.features(centred / (deviation + 1.0)))
 
 
+def set_dropout(network: nn.Module, probability: float) -> None:
+    """Give all dropout layers of ``network`` this probability."""
+    for module in network.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = probability
+
+
 def count_parameters(network: nn.Module) -> int:
     """Number of trainable parameters."""
     return sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)
