@@ -102,37 +102,30 @@ def _mask(options) -> int:
     return 1 if counts.failed else 0
 
 
-def _set_threads(options) -> None:
-    import torch
-
-    if options.threads > 0:
-        torch.set_num_threads(options.threads)
-
-
 def _train_emotion(options) -> int:
-    _need_torch()
+    _prepare_torch(options.threads)
     from emomask.training.emotion import train_emotion
 
-    _set_threads(options)
     print(train_emotion(options.data, options.output, options.epochs, options.keep_duplicates, options.seed))
     return 0
 
 
 def _train_landmarks(options) -> int:
-    _need_torch()
+    _prepare_torch(options.threads)
     from emomask.training.landmarks import train_landmarks
 
-    _set_threads(options)
     print(train_landmarks(options.data, options.output, options.epochs, options.seed))
     return 0
 
 
-def _need_torch() -> None:
+def _prepare_torch(threads: int) -> None:
     try:
         import matplotlib  # noqa: F401
-        import torch  # noqa: F401
+        import torch
     except ImportError as error:
         raise EmomaskError("Training needs a missing package (%s): pip install 'emomask[train]'" % error) from error
+    if threads > 0:
+        torch.set_num_threads(threads)
 
 
 def _evaluate_emotion(options) -> int:

@@ -1,9 +1,34 @@
 """Augmentation of batches of square grey pictures, in torch, on whole batches at once."""
 
 import math
+from dataclasses import dataclass
+from typing import Tuple
 
 import torch
 from torch.nn import functional
+
+
+@dataclass(frozen=True)
+class Variation:
+    """How strongly pictures are varied: the arguments of ``random_affine`` (but for the number of pictures and the
+    mirroring of one in two), ``random_light``, ``random_detail`` and ``random_erase``."""
+
+    rotation: float
+    scale: Tuple[float, float]
+    shift: float
+    light: Tuple[float, float]
+    detail: Tuple[float, float]
+    erase: Tuple[float, float]
+
+    def maps(self, count):
+        """See ``random_affine``."""
+        return random_affine(count, self.rotation, self.scale, self.shift, flip=0.5)
+
+    def spoilt(self, images):
+        """``images`` in another light, some of them small or blurred, some with a part covered."""
+        images = random_light(images, *self.light)
+        images = random_detail(images, *self.detail)
+        return random_erase(images, *self.erase)
 
 
 def random_affine(count, rotation, scale, shift, flip):

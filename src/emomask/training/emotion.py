@@ -1,9 +1,7 @@
 """Trains the emotion network on FER2013."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Tuple
 
 import numpy as np
 import torch
@@ -11,9 +9,10 @@ from torch.nn import functional
 
 from emomask.errors import DataError
 from emomask.training import augment
+from emomask.training.augment import Variation
 from emomask.training.fer2013 import SIDE, Fer2013, read_fer2013, without_blank, without_duplicates_of
-from emomask.training.loop import Trainer, seed_everything
-from emomask.training.networks import Cnn42, count_parameters, export_onnx, set_dropout
+from emomask.training.loop import Stage, batch_starts, seed_everything, train_in_stages
+from emomask.training.networks import Cnn42, export_onnx, set_dropout
 
 VIEW = Cnn42.input_size
 BATCH = 128
@@ -45,47 +44,45 @@ def split_rows(data: Fer2013, keep_duplicates: bool, seed: int):
 
 
 @dataclass(frozen=True)
-class Stage:
-    """One of the two stages of the training: its share of the epochs, its rates, and how the pictures are varied.
+class EmotionStage(Stage):
+    """A stage with its dropout."""
 
-    ``scale``: of the sampled window over 42 pixels; the other fields are those of ``augment``'s functions.
-    """
-
-    name: str
-    share: float
-    peak_rate: float
     dropout: float
-    rotation: float
-    scale: Tuple[float, float]
-    shift: float
-    light: Tuple[float, float]
-    detail: Tuple[float, float]
-    erase: Tuple[float, float]
 
 
 # Strong variation keeps the network from learning the pictures by heart; it ends on pictures much as they are.
 STAGES = (
-    Stage("first", 25 / 32, 0.002, 0.4, 14, (0.76, 1.16), 0.075, (0.3, 0.1), (0.1, 0.4), (0.25, 0.45)),
-    Stage("second", 7 / 32, 0.0007, 0.2, 9, (0.86, 1.1), 0.06, (0.1, 0.03), (0.0, 1.0), (0.0, 0.0)),
+    EmotionStage(
+        "first",
+        25 / 32,
+        0.002,
+        Variation(14, (0.76 * VIEW / SIDE, 1.16 * VIEW / SIDE), 0.075, (0.3, 0.1), (0.1, 0.4), (0.25, 0.45)),
+        dropout=0.4,
+    ),
+    EmotionStage(
+        "second",
+        7 / 32,
+        0.0007,
+        Variation(9, (0.86 * VIEW / SIDE, 1.1 * VIEW / SIDE), 0.06, (0.1, 0.03), (0.0, 1.0), (0.0, 0.0)),
+        dropout=0.2,
+    ),
 )
 
 
-def _batches(stage: Stage, data: Fer2013):
+def _batches(variation: Variation, data: Fer2013):
+    """The batches of an epoch (a function of its number), and how many there are."""
     images = torch.from_numpy(data.images)[:, None]
     labels = torch.from_numpy(data.labels)
+    starts = batch_starts(len(data), BATCH)
 
     def epoch_batches(_epoch):
         order = torch.randperm(len(labels))
-        for start in range(0, len(order) - BATCH // 2, BATCH):
+        for start in starts:
             rows = order[start : start + BATCH]
-            scale = tuple(window * VIEW / SIDE for window in stage.scale)
-            maps, _ = augment.random_affine(len(rows), stage.rotation, scale, stage.shift, flip=0.5)
-            batch = augment.sample(images[rows].float(), maps, VIEW)
-            batch = augment.random_light(batch, *stage.light)
-            batch = augment.random_detail(batch, *stage.detail)
-            yield augment.random_erase(batch, *stage.erase), labels[rows]
+            maps, _ = variation.maps(len(rows))
+            yield variation.spoilt(augment.sample(images[rows].float(), maps, VIEW)), labels[rows]
 
-    return epoch_batches
+    return epoch_batches, len(starts)
 
 
 @torch.no_grad()
@@ -111,34 +108,30 @@ def train_emotion(data, folder, epochs=50, keep_duplicates=False, seed=0, smooth
     Raises DataError when the file cannot be read or the folder holds checkpoints of another training.
     """
     seed_everything(seed)
-    folder = Path(folder)
     training, validation = split_rows(read_fer2013(data), keep_duplicates, seed)
-    network = Cnn42().to(memory_format=torch.channels_last)  # twice as fast as NCHW on a CPU
-    parameters = count_parameters(network)
-    steps = len(range(0, len(training) - BATCH // 2, BATCH))
-    for stage in STAGES:
-        settings = {
+
+    def batches_of(stage, network):
+        set_dropout(network, stage.dropout)
+        return _batches(stage.variation, training)
+
+    network = train_in_stages(
+        Cnn42().to(memory_format=torch.channels_last),  # twice as fast as NCHW on a CPU
+        folder,
+        epochs,
+        STAGES,
+        batches_of,
+        lambda model, images, labels: functional.cross_entropy(model(images), labels, label_smoothing=smoothing),
+        lambda model: {"validation_accuracy": _accuracy(model, validation)},
+        settings={
             "network": "cnn42",
-            "epochs": max(1, round(epochs * stage.share)),
             "keep_duplicates": keep_duplicates,
             "seed": seed,
             "smoothing": smoothing,
-            "peak_rate": stage.peak_rate,
             "rows": len(training),
-        }
-        trainer = Trainer(
-            network, folder / stage.name, settings["epochs"], steps, stage.peak_rate, WEIGHT_DECAY, 0.999, settings
-        )
-        trainer.resume()
-        set_dropout(network, stage.dropout)
-        network = trainer.run(
-            _batches(stage, training),
-            lambda model, images, labels: functional.cross_entropy(model(images), labels, label_smoothing=smoothing),
-            lambda model: {"validation_accuracy": _accuracy(model, validation)},
-        )
-        trainer.plot("cnn42 on FER2013, %s stage" % stage.name)
-    path = folder / "cnn42.onnx"
+        },
+        weight_decay=WEIGHT_DECAY,
+        average_decay=0.999,
+    )
+    path = Path(folder) / "cnn42.onnx"
     export_onnx(network, path, "logits")
-    summary = dict(settings, epochs=epochs, parameters=parameters, **trainer.history[-1])
-    (folder / "summary.json").write_text(json.dumps(summary, indent=1))
     return path

@@ -1,10 +1,8 @@
 """Trains the 68-point network."""
 
-import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Tuple
 
 import numpy as np
 import torch
@@ -13,9 +11,10 @@ from emomask.errors import DataError
 from emomask.landmark_index import MIRRORED, OUTER_EYE_CORNERS
 from emomask.perception.geometry import LANDMARK_CROP_SCALE
 from emomask.training import augment
+from emomask.training.augment import Variation
 from emomask.training.landmarks68 import HAND_MADE, SIDE, LandmarkCrops, is_validation, read_landmarks68
-from emomask.training.loop import Trainer, seed_everything
-from emomask.training.networks import LandmarkNet, count_parameters, export_onnx
+from emomask.training.loop import Stage, batch_starts, seed_everything, train_in_stages
+from emomask.training.networks import LandmarkNet, export_onnx
 
 BATCH = 64
 WEIGHT_DECAY = 0.01
@@ -55,58 +54,56 @@ def _targets(crops: LandmarkCrops, maps, mirrored):
 
 
 @dataclass(frozen=True)
-class Stage:
-    """One of the two stages of the training: its share of the epochs, and how the pictures are varied.
+class LandmarkStage(Stage):
+    """A stage with the share of the machine-made crops that an epoch shows; it shows the hand-made ones twice."""
 
-    ``machine_made``: the share of the machine-made crops seen in an epoch; hand-made ones are seen twice. The other
-    fields are those of ``augment``'s functions.
-    """
-
-    name: str
-    share: float
-    peak_rate: float
     machine_made: float
-    rotation: float
-    scale: Tuple[float, float]
-    shift: float
-    light: Tuple[float, float]
-    detail: Tuple[float, float]
-    erase: Tuple[float, float]
 
 
 # First everything that a camera may show; then what the chain really gives the network: crops turned upright by the
 # eyes and centred by a first pass.
 STAGES = (
-    Stage("first", 5 / 8, 0.002, 0.5, 45, (0.82, 1.22), 0.07, (0.4, 0.15), (0.25, 0.15), (0.3, 0.45)),
-    Stage("second", 3 / 8, 0.001, 0.25, 18, (0.9, 1.12), 0.04, (0.3, 0.1), (0.2, 0.2), (0.15, 0.35)),
+    LandmarkStage(
+        "first",
+        5 / 8,
+        0.002,
+        Variation(45, (0.82, 1.22), 0.07, (0.4, 0.15), (0.25, 0.15), (0.3, 0.45)),
+        machine_made=0.5,
+    ),
+    LandmarkStage(
+        "second",
+        3 / 8,
+        0.001,
+        Variation(18, (0.9, 1.12), 0.04, (0.3, 0.1), (0.2, 0.2), (0.15, 0.35)),
+        machine_made=0.25,
+    ),
 )
 
 
-def _batches(stage: Stage, hand_made: LandmarkCrops, machine_made: LandmarkCrops):
+def _batches(stage: LandmarkStage, hand_made: LandmarkCrops, machine_made: LandmarkCrops):
     """The batches of an epoch (a function of its number), and how many there are."""
 
     def cut(crops):
-        jitter, mirrored = augment.random_affine(len(crops), stage.rotation, stage.scale, stage.shift, flip=0.5)
+        jitter, mirrored = stage.variation.maps(len(crops))
         maps = _maps_around(crops, jitter)
         images = augment.sample(torch.from_numpy(crops.images)[:, None].float(), maps, VIEW)
-        images = augment.random_light(images, *stage.light)
-        images = augment.random_detail(images, *stage.detail)
-        return augment.random_erase(images, *stage.erase), _targets(crops, maps, mirrored)
+        return stage.variation.spoilt(images), _targets(crops, maps, mirrored)
 
     some = int(len(machine_made) * stage.machine_made)
     count = 2 * len(hand_made) + some
+    starts = batch_starts(count, BATCH)
 
     def epoch_batches(_epoch):
         parts = [torch.randperm(len(hand_made)).numpy() for _ in range(2)]
         parts.append(-1 - torch.randperm(len(machine_made)).numpy()[:some])  # below zero: machine-made
         rows = np.concatenate(parts)[torch.randperm(count).numpy()]
-        for start in range(0, count - BATCH // 2, BATCH):
+        for start in starts:
             chosen = rows[start : start + BATCH]
             kinds = ((hand_made, chosen[chosen >= 0]), (machine_made, -1 - chosen[chosen < 0]))
             parts = [cut(crops.select(some_rows)) for crops, some_rows in kinds if len(some_rows)]
             yield tuple(torch.cat(tensors) for tensors in zip(*parts))
 
-    return epoch_batches, len(range(0, count - BATCH // 2, BATCH))
+    return epoch_batches, len(starts)
 
 
 @torch.no_grad()
@@ -133,7 +130,6 @@ def train_landmarks(data, folder, epochs=80, seed=0) -> Path:
     Raises DataError when the data cannot be read or the folder holds checkpoints of another training.
     """
     seed_everything(seed)
-    folder = Path(folder)
     crops = read_landmarks68(data)
     by_hand = np.array([name.startswith(HAND_MADE) for name in crops.names])
     held_out = np.array([is_validation(name) for name in crops.names])
@@ -141,31 +137,24 @@ def train_landmarks(data, folder, epochs=80, seed=0) -> Path:
     validation = crops.select(held_out)
     if not len(hand_made) or not len(validation):
         raise DataError("%s has no hand-made crops (helen_*, afw_*) to train and to validate on." % data)
-    network = LandmarkNet().to(memory_format=torch.channels_last)  # faster than NCHW on a CPU
-    parameters = count_parameters(network)
-    for stage in STAGES:
-        settings = {
+    network = train_in_stages(
+        LandmarkNet().to(memory_format=torch.channels_last),  # faster than NCHW on a CPU
+        folder,
+        epochs,
+        STAGES,
+        lambda stage, _network: _batches(stage, hand_made, machine_made),
+        lambda model, images, targets: wing_loss((model(images) - targets) * VIEW),
+        lambda model: {"validation_nme_interocular": _mean_error(model, validation)},
+        settings={
             "network": "landmarks68",
-            "epochs": max(1, round(epochs * stage.share)),
             "seed": seed,
-            "peak_rate": stage.peak_rate,
             "hand_made": len(hand_made),
             "machine_made": len(machine_made),
             "validation": len(validation),
-        }
-        epoch_batches, steps = _batches(stage, hand_made, machine_made)
-        trainer = Trainer(
-            network, folder / stage.name, settings["epochs"], steps, stage.peak_rate, WEIGHT_DECAY, 0.998, settings
-        )
-        trainer.resume()
-        network = trainer.run(
-            epoch_batches,
-            lambda model, images, targets: wing_loss((model(images) - targets) * VIEW),
-            lambda model: {"validation_nme_interocular": _mean_error(model, validation)},
-        )
-        trainer.plot("68 landmarks, %s stage" % stage.name)
-    path = folder / "landmarks68.onnx"
+        },
+        weight_decay=WEIGHT_DECAY,
+        average_decay=0.998,
+    )
+    path = Path(folder) / "landmarks68.onnx"
     export_onnx(network, path, "landmarks")
-    summary = dict(settings, epochs=epochs, parameters=parameters, **trainer.history[-1])
-    (folder / "summary.json").write_text(json.dumps(summary, indent=1))
     return path

@@ -4,6 +4,7 @@ import json
 import os
 import random
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,8 @@ from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
 from emomask.errors import DataError
+from emomask.training.augment import Variation
+from emomask.training.networks import count_parameters
 
 
 def seed_everything(seed: int) -> None:
@@ -19,6 +22,47 @@ def seed_everything(seed: int) -> None:
     random.seed(seed)
     np.random.seed(seed)
     torch.manual_seed(seed)
+
+
+def batch_starts(rows: int, size: int) -> range:
+    """Where the batches of ``size`` rows begin; a last one with less than half of that is left out."""
+    return range(0, rows - size // 2, size)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A part of a training: its name, its share of the epochs, its peak rate, and how the pictures are varied."""
+
+    name: str
+    share: float
+    peak_rate: float
+    variation: Variation
+
+
+def train_in_stages(network, folder, epochs, stages, batches_of, loss_of, validate, settings, **rates):
+    """Train ``network`` in ``stages``, each from the averaged weights of the one before; returns the last ones.
+
+    ``batches_of(stage, network)`` prepares a stage and gives what ``Trainer.run`` takes as ``batches``, and their
+    number; ``loss_of`` and ``validate``: see ``Trainer.run``. ``settings``: what identifies the training; ``rates``:
+    ``weight_decay`` and ``average_decay``. Each stage keeps its files in a folder of its own (see ``Trainer``);
+    ``folder/summary.json`` tells the end.
+    """
+    torch.set_flush_denormal(True)  # what belongs to dead units decays towards zero, and denormal numbers are slow
+    folder = Path(folder)
+    parameters = count_parameters(network)
+    for stage in stages:
+        stage_epochs = max(1, round(epochs * stage.share))
+        stage_settings = dict(settings, epochs=stage_epochs, peak_rate=stage.peak_rate)
+        batches, steps = batches_of(stage, network)
+        trainer = Trainer(
+            network, folder / stage.name, stage_epochs, steps, stage.peak_rate, settings=stage_settings, **rates
+        )
+        trainer.resume()
+        network = trainer.run(batches, loss_of, validate)
+        trainer.plot("%s, %s stage" % (settings["network"], stage.name))
+    summary = dict(stage_settings, epochs=epochs, parameters=parameters, **trainer.history[-1])
+    (folder / "summary.json").write_text(json.dumps(summary, indent=1))
+    return network
 
 
 class Trainer:

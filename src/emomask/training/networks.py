@@ -4,6 +4,13 @@ import torch
 from torch import nn
 
 
+def standardised(images):
+    """Pictures ``(N, 1, H, W)`` with grey levels 0..255 at zero mean and unit variance each; a blank one at zero."""
+    centred = images - images.mean(dim=(2, 3), keepdim=True)
+    deviation = (centred * centred).mean(dim=(2, 3), keepdim=True).sqrt()
+    return centred / (deviation + 1.0)
+
+
 class Cnn42(nn.Module):
     """The paper's emotion network.
 
@@ -50,10 +57,7 @@ class Cnn42(nn.Module):
         )
 
     def forward(self, images):
-        mean = images.mean(dim=(2, 3), keepdim=True)
-        centred = images - mean
-        deviation = (centred * centred).mean(dim=(2, 3), keepdim=True).sqrt()
-        return self.classifier(self.features(centred / (deviation + 1.0)))
+        return self.classifier(self.features(standardised(images)))
 
 
 class ResidualBlock(nn.Module):
@@ -113,10 +117,7 @@ class LandmarkNet(nn.Module):
         nn.init.constant_(self.regressor[-1].bias, 0.5)
 
     def forward(self, images):
-        mean = images.mean(dim=(2, 3), keepdim=True)
-        centred = images - mean
-        deviation = (centred * centred).mean(dim=(2, 3), keepdim=True).sqrt()
-        return self.regressor(self.features(centred / (deviation + 1.0)))
+        return self.regressor(self.features(standardised(images)))
 
 
 def set_dropout(network: nn.Module, probability: float) -> None:
