@@ -75,7 +75,7 @@ def _blend(drawn: np.ndarray, mask: np.ndarray, fill: np.ndarray, view: np.ndarr
     others = cv2.findNonZero(cv2.bitwise_and(cv2.bitwise_not(opaque), cv2.bitwise_or(mask, alpha)))
     if others is None:
         return
-    columns, rows = others[:, 0].T
+    columns, rows = others.reshape(-1, 2).T  # OpenCV 4 gives (N, 1, 2), OpenCV 5 (N, 2)
     behind = np.where(mask[rows, columns, None] > 0, fill, view[rows, columns]).astype(np.uint16)
     soft = drawn[rows, columns].astype(np.uint16)
     view[rows, columns] = np.minimum(soft[:, :3] + (behind * (255 - soft[:, 3:]) + 127) // 255, 255)
