@@ -1,6 +1,5 @@
 """Emojis: one picture for each emotion, opaque, turned with the head."""
 
-import math
 from pathlib import Path
 from typing import List, NamedTuple, Optional, Tuple
 
@@ -10,6 +9,7 @@ import numpy as np
 from emomask.errors import ModelError
 from emomask.faces import EMOTIONS, Box, Face
 from emomask.masks.region import Patch, Region
+from emomask.perception.geometry import rotation
 from emomask.resources import share_folder
 
 OPAQUE = 250  # alpha from which a pixel of an emoji hides what is behind it
@@ -53,9 +53,7 @@ class Emoji:
             return None
         picture = _fitting(drawing.levels, 2 * radius)
         side = picture.shape[0]
-        scale = 2 * radius / side
-        cosine, sine = math.cos(circle.angle) * scale, math.sin(circle.angle) * scale
-        turn = np.array([[cosine, -sine], [sine, cosine]])
+        turn = rotation(circle.angle) * (2 * radius / side)
         center = np.array([circle.x - patch.left, circle.y - patch.top])
         matrix = np.column_stack([turn, center - turn @ np.array([(side - 1) / 2, (side - 1) / 2])])
         size = (patch.mask.shape[1], patch.mask.shape[0])

@@ -2,19 +2,22 @@
 
 import math
 from dataclasses import dataclass
-from typing import Optional, Tuple
+from typing import Optional
 
 import cv2
 import numpy as np
 
 from emomask.faces import Box
 from emomask.landmark_index import CHIN, LEFT_BROW, RIGHT_BROW
-from emomask.perception.geometry import roll
+from emomask.perception.geometry import roll, rotation
 
 # The face's thirds: hairline to brows is half of brows to chin. The jaw's ends lie at the ears.
 FOREHEAD = 0.5
 CHIN_SLACK = 0.06
 EAR = 0.10
+# An ellipse with the proportions of a rectangle passes through its corners when its axes are sqrt(2) longer; a face
+# does not fill the corners, so less is enough to hold hair line, ears and jaw.
+ELLIPSE = 1.15
 
 _FRACTION_BITS = 4  # OpenCV draws with coordinates in sixteenths of a pixel
 _DRAWABLE = 1 << 24  # beyond this OpenCV's fixed-point coordinates overflow
@@ -22,28 +25,20 @@ _DRAWABLE = 1 << 24  # beyond this OpenCV's fixed-point coordinates overflow
 
 def face_box(landmarks: np.ndarray) -> Box:
     """The upright box around a whole face with 68 ``landmarks`` (pixels): forehead, chin and ears included."""
-    return Box.around(_oriented(landmarks)[0])
-
-
-def _oriented(landmarks: np.ndarray) -> Tuple[np.ndarray, float]:
-    """Corners ``(4, 2)`` of the face's box turned with the head, and the angle (radians, clockwise as seen)."""
     angle = roll(landmarks)
-    turn = _rotation(angle)
-    local = landmarks @ turn  # coordinates along and across the line of the eyes
-    left, top = local.min(axis=0)
-    right, bottom = local.max(axis=0)
+    left, top, right, bottom = _head(landmarks, angle)
+    corners = np.array([[left, top], [right, top], [right, bottom], [left, bottom]])
+    return Box.around(corners @ rotation(angle).T)
+
+
+def _head(landmarks: np.ndarray, angle: float) -> Box:
+    """The box of a whole face in coordinates along and across the line of the eyes, which is at ``angle``."""
+    local = landmarks @ rotation(angle)
+    left, top, right, bottom = Box.around(local)
     brows = min(local[LEFT_BROW, 1].min(), local[RIGHT_BROW, 1].min())
     height = max(local[CHIN, 1] - brows, (right - left) * 0.5)
-    top = min(top, brows - FOREHEAD * height)
-    bottom += CHIN_SLACK * height
     wide = EAR * (right - left)
-    corners = np.array([[left - wide, top], [right + wide, top], [right + wide, bottom], [left - wide, bottom]])
-    return corners @ turn.T, angle
-
-
-def _rotation(angle: float) -> np.ndarray:
-    cosine, sine = math.cos(angle), math.sin(angle)
-    return np.array([[cosine, -sine], [sine, cosine]])
+    return Box(left - wide, min(top, brows - FOREHEAD * height), right + wide, bottom + CHIN_SLACK * height)
 
 
 @dataclass(frozen=True)
@@ -73,7 +68,7 @@ class Region:
         return 2 * max(self.half_width, self.half_height)
 
     def rounded(self) -> "Region":
-        """The circle around the ellipse's own box that still holds all of the ellipse."""
+        """The smallest circle that holds the ellipse."""
         radius = max(self.half_width, self.half_height)
         return Region(self.x, self.y, radius, radius, self.angle)
 
@@ -136,27 +131,18 @@ class Patch:
 
 
 def region_of(box: Box, landmarks: np.ndarray, margin: float) -> Region:
-    """The ellipse through the corners of the face's box, turned with the head and grown by ``margin``.
+    """The ellipse around a whole face, turned with the head and grown by ``margin`` (a fraction of its size).
 
     ``box`` (the tracker's, which knows the detector's box and grows while the face is missing) and the box derived from
     the landmarks are both inside: when they disagree, more is covered.
     """
-    corners, angle = _oriented(landmarks)
-    turn = _rotation(angle)
-    local = corners @ turn
+    angle = roll(landmarks)
+    turn = rotation(angle)
     # A turned upright box would cover far more than the face: its ellipse, not its corners, is joined.
-    middle = np.array(box.center) @ turn
-    reach = np.array(
-        [
-            math.hypot(box.width / 2 * math.cos(angle), box.height / 2 * math.sin(angle)),
-            math.hypot(box.width / 2 * math.sin(angle), box.height / 2 * math.cos(angle)),
-        ]
+    x, y = np.array(box.center) @ turn
+    whole = _head(landmarks, angle).union(Region(x, y, box.width / 2, box.height / 2, -angle).box)
+    center = turn @ whole.center
+    stretch = ELLIPSE * (1 + 2 * margin)
+    return Region(
+        float(center[0]), float(center[1]), whole.width / 2 * stretch, whole.height / 2 * stretch, angle
     )
-    low = np.minimum(local.min(axis=0), middle - reach)
-    high = np.maximum(local.max(axis=0), middle + reach)
-    center = turn @ ((low + high) / 2)
-    half = (high - low) / 2 * (1 + 2 * margin)
-    # The ellipse with the proportions of a rectangle passes through its corners when its axes are sqrt(2) longer; a
-    # face does not fill the corners, so 1.15 is enough to hold hair line, ears and jaw.
-    half = half * 1.15
-    return Region(float(center[0]), float(center[1]), float(half[0]), float(half[1]), angle)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from emomask.faces import Box
 from emomask.landmark_index import LEFT_EYE, RIGHT_EYE
 
 # Side of the landmark network's crop over the longer side of the box around the 68 points.
@@ -25,15 +26,8 @@ class SquareCrop:
 
         Pixel centres lie at whole coordinates in both, so the crop's left top corner is at (-0.5, -0.5).
         """
-        scale = size / self.side
-        cosine, sine = np.cos(self.angle) * scale, np.sin(self.angle) * scale
-        middle = (size - 1) / 2
-        return np.array(
-            [
-                [cosine, sine, middle - cosine * self.center_x - sine * self.center_y],
-                [-sine, cosine, middle + sine * self.center_x - cosine * self.center_y],
-            ]
-        )
+        turn = rotation(-self.angle) * (size / self.side)
+        return np.column_stack([turn, (size - 1) / 2 - turn @ (self.center_x, self.center_y)])
 
     def cut(self, image: np.ndarray, size: int) -> np.ndarray:
         """The crop of ``image`` (H x W or H x W x 3) resampled to ``size`` x ``size``; the border is repeated.
@@ -51,10 +45,7 @@ class SquareCrop:
     def to_frame(self, points: np.ndarray) -> np.ndarray:
         """Points ``(N, 2)`` given as fractions of the side (0, 0 is the left top corner) in pixels of the frame."""
         local = (np.asarray(points, np.float64) - 0.5) * self.side
-        cosine, sine = np.cos(self.angle), np.sin(self.angle)
-        x = cosine * local[:, 0] - sine * local[:, 1] + self.center_x
-        y = sine * local[:, 0] + cosine * local[:, 1] + self.center_y
-        return np.stack([x, y], axis=1).astype(np.float32)
+        return (local @ rotation(self.angle).T + (self.center_x, self.center_y)).astype(np.float32)
 
 
 def _reduced(image: np.ndarray, crop: SquareCrop, reduction: int):
@@ -82,16 +73,19 @@ def _reduced(image: np.ndarray, crop: SquareCrop, reduction: int):
 def crop_around(landmarks: np.ndarray, scale: float = LANDMARK_CROP_SCALE) -> SquareCrop:
     """The upright-face crop around 68 landmarks: turned by the head's roll, ``scale`` times their longer extent."""
     angle = roll(landmarks)
+    turn = rotation(angle)
+    along = Box.around(landmarks @ turn)
+    x, y = turn @ along.center
+    return SquareCrop(float(x), float(y), max(along.width, along.height, 1.0) * scale, angle)
+
+
+def rotation(angle: float) -> np.ndarray:
+    """``(2, 2)`` float64 matrix that turns a column vector by ``angle`` radians, clockwise as seen.
+
+    Points ``(N, 2)`` in rows are turned by ``points @ rotation(angle).T``, and back by ``points @ rotation(angle)``.
+    """
     cosine, sine = np.cos(angle), np.sin(angle)
-    along = landmarks @ np.array([[cosine, -sine], [sine, cosine]])
-    low, high = along.min(axis=0), along.max(axis=0)
-    middle = (low + high) / 2
-    return SquareCrop(
-        float(cosine * middle[0] - sine * middle[1]),
-        float(sine * middle[0] + cosine * middle[1]),
-        float(max((high - low).max(), 1.0) * scale),
-        angle,
-    )
+    return np.array([[cosine, -sine], [sine, cosine]])
 
 
 def roll(landmarks: np.ndarray) -> float:
