@@ -1,5 +1,6 @@
 """The chain: detection, landmarks, tracking, emotion, cover; and the rule that a failed frame shows nothing."""
 
+import dataclasses
 import logging
 import math
 from collections import deque
@@ -8,10 +9,10 @@ from typing import Dict, Iterable, Iterator, List, Optional, Tuple
 import numpy as np
 
 from emomask.errors import FrameError
-from emomask.faces import EMOTIONS, Face, Masked
+from emomask.faces import EMOTIONS, Box, Face, Masked
 from emomask.masks.region import face_box, region_of
 from emomask.masks.styles import create_style, pixelated_frame
-from emomask.perception.detection import create_detector
+from emomask.perception.detection import Detection, create_detector
 from emomask.perception.emotion import EmotionClassifier
 from emomask.perception.landmarks import create_landmarker
 from emomask.perception.tracking import Tracker
@@ -61,10 +62,9 @@ class Masker:
         """Run every network once on an empty picture of this size, so that the first frame is as quick as the next."""
         blank = np.zeros((height, width, 3), np.uint8)
         self._detect(blank, self.settings.detection_threshold, is_picture=False)
-        points = np.random.default_rng(0).uniform(0, min(height, width), (1, 68, 2)).astype(np.float32)
-        face = Face(face_box(points[0]), points[0], 1.0)
-        self._classifier.classify(blank, points)
-        self._cover(blank, [face])
+        faces = self._faces(blank, [Detection(Box(0, 0, width, height), 1.0)])
+        self._classifier.classify(blank, [face.landmarks for face in faces])
+        self._cover(blank, faces)
 
     def process(self, frame: np.ndarray, time: Optional[float] = None) -> Masked:
         """Mask one frame.
@@ -103,7 +103,7 @@ class Masker:
         """The frame, its time, the faces to cover in it and the error that kept it from being understood."""
         try:
             _check(frame, time)
-            known = {track.track_id for track in self._tracker.tracks}
+            known = {track.face.track_id for track in self._tracker.tracks}
             faces = self._next_of_stream(frame, time)
         except Exception as error:
             return frame, time, [], error
@@ -115,8 +115,7 @@ class Masker:
 
     def _before(self, face: Face, elapsed: float) -> Face:
         """``face``, first found now, as it may have looked ``elapsed`` seconds ago: in place, grown with the doubt."""
-        grown = face.box.grown(min(1.0, 2.0 * elapsed))
-        return Face(grown, face.landmarks, face.score, face.emotion, face.probabilities, face.track_id, held=True)
+        return dataclasses.replace(face, box=face.box.grown(min(1.0, 2.0 * elapsed)), held=True)
 
     def _finished(self, frame, time, faces: List[Face], error: Optional[Exception]) -> Masked:
         if error is not None:

@@ -1,5 +1,6 @@
 """Keeps faces apart over time, remembers the ones that a frame missed, and steadies their emotion."""
 
+import dataclasses
 import math
 from typing import List, Optional, Tuple
 
@@ -28,17 +29,14 @@ class Track:
     """One face over time; ``face`` is what is known of it at ``time`` (seconds)."""
 
     def __init__(self, track_id: int, face: Face, time: float):
-        self.track_id = track_id
+        face.track_id = track_id
         self.face = face
         self.seen = time  # when a detector last found it
         self.time = time
         self.hits = 1
         self.velocity = np.zeros(2)  # pixels per second
-        self.probabilities: Optional[np.ndarray] = None
-        self.emotion = face.emotion
-        self.emotion_time = time
+        self.felt: Optional[float] = None  # when its emotion was last looked at
         self._last_center = np.array(face.box.center)
-        face.track_id = track_id
 
     def predicted(self, time: float) -> Box:
         """Where the face's box is expected at ``time``."""
@@ -56,25 +54,20 @@ class Track:
             weight = 1 - math.exp(-elapsed / VELOCITY_MEMORY)
             self.velocity += weight * ((center - self._last_center) / elapsed - self.velocity)
         self._last_center = center
+        former = self.face
+        face.track_id, face.emotion, face.probabilities = former.track_id, former.emotion, former.probabilities
         self.face, self.seen, self.time = face, time, time
         self.hits += 1
-        face.track_id = self.track_id
-        if self.probabilities is not None:
-            face.emotion, face.probabilities = self.emotion, self.probabilities
 
     def missed(self, time: float) -> None:
         """Carry the face on to ``time`` from memory: moved with its speed, grown with the doubt."""
         shift = self._shift(time)
         elapsed = max(0.0, time - self.time)
         self.velocity = self.velocity * math.exp(-elapsed / COASTING)
-        former = self.face
-        self.face = Face(
-            former.box.moved(*shift).grown(LOST_GROWTH * elapsed),
-            (former.landmarks + shift).astype(np.float32),
-            former.score,
-            former.emotion,
-            former.probabilities,
-            self.track_id,
+        self.face = dataclasses.replace(
+            self.face,
+            box=self.face.box.moved(*shift).grown(LOST_GROWTH * elapsed),
+            landmarks=(self.face.landmarks + shift).astype(np.float32),
             held=True,
         )
         self.time = time
@@ -85,23 +78,21 @@ class Track:
 
     def emotion_is_due(self, time: float) -> bool:
         """Whether the emotion of this face, seen at ``time``, is to be looked at again."""
-        return not self.face.held and (self.probabilities is None or time - self.emotion_time >= EMOTION_PERIOD)
+        return not self.face.held and (self.felt is None or time - self.felt >= EMOTION_PERIOD)
 
     def feel(self, probabilities: np.ndarray, time: float, smoothing: float) -> None:
         """Mix new emotion probabilities into the smoothed ones and choose what is shown, with hysteresis."""
-        if self.probabilities is None:
-            self.probabilities = probabilities
-            shown = int(np.argmax(probabilities))
+        face = self.face
+        if self.felt is None or smoothing == 0:
+            face.probabilities = probabilities
+            face.emotion = EMOTIONS[int(np.argmax(probabilities))]
         else:
-            elapsed = max(0.0, time - self.emotion_time)
-            weight = 1 - math.exp(-elapsed / smoothing) if smoothing > 0 else 1.0
-            self.probabilities = self.probabilities + weight * (probabilities - self.probabilities)
-            shown, best = EMOTIONS.index(self.emotion), int(np.argmax(self.probabilities))
-            if smoothing == 0 or self.probabilities[best] > self.probabilities[shown] + SWITCH_LEAD:
-                shown = best
-        self.emotion_time = time
-        self.emotion = EMOTIONS[shown]
-        self.face.emotion, self.face.probabilities = self.emotion, self.probabilities
+            weight = 1 - math.exp(-max(0.0, time - self.felt) / smoothing)
+            face.probabilities = face.probabilities + weight * (probabilities - face.probabilities)
+            best, shown = int(np.argmax(face.probabilities)), EMOTIONS.index(face.emotion)
+            if face.probabilities[best] > face.probabilities[shown] + SWITCH_LEAD:
+                face.emotion = EMOTIONS[best]
+        self.felt = time
 
 
 class Tracker:
