@@ -11,7 +11,7 @@ import onnx
 from emomask.errors import ModelError
 from emomask.faces import Box
 from emomask.perception.detection import Detection
-from emomask.perception.onnx_network import OnnxNetwork, read_model
+from emomask.perception.onnx_network import OnnxNetwork, checksum, read_model
 from emomask.settings import Settings
 
 STRIDE = 4  # pixels of the network's input for one cell of its outputs
@@ -51,8 +51,9 @@ class CenterFace:
     """The default detector. Raises ModelError when the file is missing or damaged."""
 
     def __init__(self, settings: Settings):
-        self._network = OnnxNetwork(_prepared(read_model(centerface_path())), "centerface.onnx", settings)
-        self.checksum = self._network.checksum
+        model = read_model(centerface_path())
+        self.checksum = checksum(model)
+        self._network = OnnxNetwork(_prepared(model), "centerface.onnx", settings)
 
     def detect(self, frame: np.ndarray, threshold: float, longest: int) -> List[Detection]:
         """See ``Detector.detect``."""

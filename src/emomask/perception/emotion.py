@@ -8,14 +8,15 @@ import numpy as np
 from emomask.faces import EMOTIONS
 from emomask.landmark_index import LEFT_EYE, MOUTH, RIGHT_EYE
 from emomask.perception.geometry import SquareCrop, roll
-from emomask.perception.onnx_network import OnnxNetwork, models_folder, read_model
+from emomask.perception.onnx_network import OnnxNetwork, checksum, models_folder, read_model
 from emomask.settings import Settings
 
 FILE = "cnn42.onnx"
 SIZE = 42
 
-# Where faces lie in FER2013, as fractions of the side of its 48 x 48 pictures: medians over 600 pictures of its
-# Training split, on which the 68-point network was run.
+# Where faces lie in FER2013, as fractions of the side of its pictures: medians over 600 pictures of its Training split,
+# on which the 68-point network was run.
+FER2013_SIDE = 48  # pixels; the network sees the middle ``SIZE`` of them
 EYES_TO_MOUTH = 0.40
 EYES_APART = 0.36
 MIDDLE_DOWN = 0.59  # of the point between eyes and mouth
@@ -26,8 +27,9 @@ class EmotionClassifier:
     """Runs the paper's network on each face and its mirror image. Raises ModelError when the file cannot be used."""
 
     def __init__(self, settings: Settings):
-        self._network = OnnxNetwork(read_model(models_folder(settings) / FILE), FILE, settings)
-        self.checksum = self._network.checksum
+        model = read_model(models_folder(settings) / FILE)
+        self.checksum = checksum(model)
+        self._network = OnnxNetwork(model, FILE, settings)
 
     def classify(self, frame: np.ndarray, landmarks: Sequence[np.ndarray]) -> np.ndarray:
         """Float32 ``(N, 7)`` probabilities in the order of ``EMOTIONS`` for N sets of 68 landmarks in ``frame``.
@@ -57,7 +59,7 @@ def emotion_crop(frame: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
     width = float(np.linalg.norm(landmarks[RIGHT_EYE].mean(axis=0) - landmarks[LEFT_EYE].mean(axis=0)))
     side = max(height / EYES_TO_MOUTH, width / EYES_APART, 2.0) / LARGER
     center = (eyes + mouth) / 2 - down * (MIDDLE_DOWN - 0.5) * side
-    crop = SquareCrop(float(center[0]), float(center[1]), side * SIZE / 48, angle)
+    crop = SquareCrop(float(center[0]), float(center[1]), side * SIZE / FER2013_SIDE, angle)
     return cv2.cvtColor(crop.cut(frame, SIZE), cv2.COLOR_BGR2GRAY)
 
 

@@ -1,7 +1,7 @@
 """The face-alignment library (Bulat and Tzimiropoulos, ICCV 2017): its detectors and its 2D FAN."""
 
 import contextlib
-import hashlib
+import importlib
 import pickle
 import warnings
 from pathlib import Path
@@ -13,6 +13,7 @@ import numpy as np
 from emomask.errors import ModelError
 from emomask.faces import Box
 from emomask.perception.detection import Detection, Detector
+from emomask.perception.onnx_network import checksum
 from emomask.settings import Settings
 
 # The files that the library wants, by detector; FAN's is needed for its landmarks with every detector.
@@ -36,8 +37,6 @@ class LibraryDetector:
             # The tracker asks for weaker detections than the threshold of new faces; ``detect`` filters them.
             arguments[THRESHOLD_ARGUMENTS[name]] = min(0.05, settings.detection_threshold)
         with _weights(settings, DETECTOR_FILES[name]) as self.checksum:
-            import importlib
-
             module = importlib.import_module("face_alignment.detection." + name)
             self.library_detector = module.FaceDetector(device=_torch_device(settings), verbose=False, **arguments)
 
@@ -117,7 +116,7 @@ def _weights(settings: Settings, files: Sequence[str]):
     folder = Path(torch.hub.get_dir()) / "checkpoints"
     try:
         first = folder / files[0]
-        yield hashlib.sha256(first.read_bytes()).hexdigest()[:12] if first.is_file() else ""
+        yield checksum(first.read_bytes()) if first.is_file() else ""
     except (OSError, RuntimeError, ValueError, EOFError, ImportError, pickle.UnpicklingError) as error:
         missing = [name for name in files if not (folder / name).is_file()]
         if missing:

@@ -7,7 +7,7 @@ import numpy as np
 
 from emomask.perception.detection import Detection
 from emomask.perception.geometry import LANDMARK_CROP_SCALE, SquareCrop, crop_around
-from emomask.perception.onnx_network import OnnxNetwork, models_folder, read_model
+from emomask.perception.onnx_network import OnnxNetwork, checksum, models_folder, read_model
 from emomask.settings import Settings
 
 FILE = "landmarks68.onnx"
@@ -31,8 +31,9 @@ class FastLandmarks:
     """
 
     def __init__(self, settings: Settings):
-        self._network = OnnxNetwork(read_model(models_folder(settings) / FILE), FILE, settings)
-        self.checksum = self._network.checksum
+        model = read_model(models_folder(settings) / FILE)
+        self.checksum = checksum(model)
+        self._network = OnnxNetwork(model, FILE, settings)
 
     def locate(
         self, frame: np.ndarray, detections: Sequence[Detection], former: Sequence[Optional[np.ndarray]] = ()

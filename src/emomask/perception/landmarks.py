@@ -7,6 +7,8 @@ import numpy as np
 
 from emomask.errors import ModelError
 from emomask.perception.detection import Detection, Detector
+from emomask.perception.face_alignment_library import LibraryLandmarks
+from emomask.perception.fast_landmarks import FastLandmarks
 from emomask.settings import Settings
 
 _log = logging.getLogger(__name__)
@@ -32,12 +34,8 @@ def create_landmarker(settings: Settings, detector: Detector) -> Landmarker:
     ``auto`` is the face-alignment library where it and its weights can be had, otherwise ``fast``, with a warning.
     Raises ModelError when the one asked for cannot be loaded.
     """
-    from emomask.perception.fast_landmarks import FastLandmarks
-
     if settings.landmarks == "fast":
         return FastLandmarks(settings)
-    from emomask.perception.face_alignment_library import LibraryLandmarks
-
     try:
         return LibraryLandmarks(settings, detector)
     except ModelError as error:

@@ -34,7 +34,7 @@ def read_model(path: Union[str, Path]) -> bytes:
             "The model file %s cannot be read (%s). Give the folder that holds it as 'models', or install emomask "
             "again." % (path, error.strerror or error)
         ) from error
-    wanted = _checksums(path.parent).get(path.name)
+    wanted = _listed_digests(path.parent).get(path.name)
     if wanted and hashlib.sha256(data).hexdigest() != wanted:
         raise ModelError(
             "The model file %s is damaged: its SHA-256 is not the one in %s. Restore it from the release, or train it "
@@ -43,7 +43,12 @@ def read_model(path: Union[str, Path]) -> bytes:
     return data
 
 
-def _checksums(folder: Path) -> Dict[str, str]:
+def checksum(model: bytes) -> str:
+    """What logs and reports call a model file by: the first twelve digits of its SHA-256."""
+    return hashlib.sha256(model).hexdigest()[:12]
+
+
+def _listed_digests(folder: Path) -> Dict[str, str]:
     try:
         lines = (folder / CHECKSUMS).read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -65,12 +70,11 @@ class OnnxNetwork:
     """A network with one image input, run by onnxruntime.
 
     ``model``: the bytes of an ONNX file; ``name``: what error messages call it. Raises ModelError when onnxruntime
-    cannot load it. ``checksum`` is the first twelve digits of the bytes' SHA-256.
+    cannot load it.
     """
 
     def __init__(self, model: bytes, name: str, settings: Settings):
         self.name = name
-        self.checksum = hashlib.sha256(model).hexdigest()[:12]
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = settings.threads
         options.inter_op_num_threads = 1
