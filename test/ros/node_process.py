@@ -32,9 +32,13 @@ class NodeProcess:
     def running(self):
         return self._process.poll() is None
 
+    def send_signal(self, number):
+        """Send a signal (``signal.SIGSTOP`` ...)."""
+        self._process.send_signal(number)
+
     def interrupt(self):
         """Send what Ctrl-C sends."""
-        self._process.send_signal(signal.SIGINT)
+        self.send_signal(signal.SIGINT)
 
     def wait(self, deadline=60.0):
         """Wait for the node's end; gives its exit code. Raises subprocess.TimeoutExpired when it does not end."""
