@@ -9,6 +9,7 @@ from pathlib import Path
 
 from emomask.errors import EmomaskError
 from emomask.settings import Settings
+from emomask.training.fer2013 import SPLITS
 
 
 def main(arguments=None) -> int:
@@ -55,7 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     evaluate = commands.add_parser("evaluate", help="measure a network")
     subjects = evaluate.add_subparsers(dest="subject", metavar="SUBJECT", required=True)
     emotion = subjects.add_parser("emotion", help="the emotion network on a split of FER2013")
-    emotion.add_argument("--split", default="PrivateTest", choices=("Training", "PublicTest", "PrivateTest"))
+    emotion.add_argument("--split", default="PrivateTest", choices=SPLITS)
     emotion.set_defaults(run=_evaluate_emotion)
     landmarks = subjects.add_parser("landmarks", help="the landmark network on the hand-made validation photos")
     landmarks.add_argument("--boxes", default="detector", choices=("detector", "ideal"))

@@ -1,9 +1,7 @@
 """Which of the 68 iBUG landmarks is what (Sagonas et al., 2013); left and right as seen in the picture."""
 
-JAW = slice(0, 17)
 LEFT_BROW = slice(17, 22)
 RIGHT_BROW = slice(22, 27)
-NOSE = slice(27, 36)
 LEFT_EYE = slice(36, 42)
 RIGHT_EYE = slice(42, 48)
 MOUTH = slice(48, 68)

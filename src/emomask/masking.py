@@ -1,5 +1,6 @@
 """Masks one file: a picture, or anything that is a source of frames."""
 
+import contextlib
 import os
 from pathlib import Path
 from typing import NamedTuple
@@ -60,7 +61,8 @@ def _mask_picture(source: Path, output: Path, settings: Settings) -> Counts:
         part.write_bytes(data.tobytes())
         os.replace(str(part), str(output))
     except (OSError, cv2.error) as error:
-        part.unlink() if part.exists() else None
+        with contextlib.suppress(OSError):
+            part.unlink()
         raise SinkError("%s cannot be written: %s" % (output, getattr(error, "strerror", None) or error)) from error
     return Counts(1, len(masked.faces), int(masked.error is not None))
 
@@ -69,24 +71,19 @@ def _mask_video(source: str, output: Path, settings: Settings) -> Counts:
     frames = faces = failed = 0
     masker = Masker(settings)
     sink = None
-    with open_source(SourceSettings(source=source, realtime=False)) as frames_in:
+    with open_source(SourceSettings(source=source, realtime=False)) as frames_in, contextlib.ExitStack() as stack:
         rate = frames_in.rate or DEFAULT_RATE
-        try:
-            for masked in masker.stream(_timed(frames_in)):
-                frames += 1
-                faces += len(masked.faces)
-                failed += masked.error is not None
-                if masked.image is not None:
-                    if sink is None:
-                        sink = VideoSink(output, masked.image.shape[1], masked.image.shape[0], rate)
-                    sink.write(masked.image)
-        except BaseException:
-            if sink is not None:
-                sink.abort()
-            raise
+        for masked in masker.stream(_timed(frames_in)):
+            frames += 1
+            faces += len(masked.faces)
+            failed += masked.error is not None
+            if masked.image is not None:
+                if sink is None:  # only now the size is known
+                    height, width = masked.image.shape[:2]
+                    sink = stack.enter_context(VideoSink(output, width, height, rate))
+                sink.write(masked.image)
     if sink is None:
         raise SinkError("%s gave no frame that could be masked; nothing was written." % source)
-    sink.close()
     return Counts(frames, faces, failed)
 
 

@@ -55,12 +55,10 @@ def evaluate_emotion(data, split="PrivateTest", settings=None) -> Dict[str, obje
 
 def _probabilities(classifier: EmotionClassifier, rows: Fer2013, top: int, left: int) -> np.ndarray:
     """``(2, N, 7)``: of the crop at ``top``, ``left``, plain and mirrored."""
-    crops = rows.images[:, None, top : top + SIZE, left : left + SIZE]
-    parts = [classifier.probabilities(crops[start : start + BATCH]) for start in range(0, len(rows), BATCH)]
-    mirrored = [
-        classifier.probabilities(crops[start : start + BATCH, ..., ::-1]) for start in range(0, len(rows), BATCH)
-    ]
-    return np.stack([np.concatenate(parts), np.concatenate(mirrored)])
+    plain = rows.images[:, None, top : top + SIZE, left : left + SIZE]
+    crops = np.concatenate([plain, plain[..., ::-1]])
+    parts = [classifier.probabilities(crops[start : start + BATCH]) for start in range(0, len(crops), BATCH)]
+    return np.concatenate(parts).reshape(2, len(rows), -1)
 
 
 def macro_f1(confusion: np.ndarray) -> float:

@@ -9,6 +9,7 @@ from emomask.errors import DataError
 from emomask.faces import Box
 from emomask.landmark_index import OUTER_EYE_CORNERS
 from emomask.perception.detection import Detection, create_detector
+from emomask.perception.fast_landmarks import DOWN, EXTENT
 from emomask.perception.landmarks import create_landmarker
 from emomask.settings import Settings
 from emomask.training.landmarks68 import crops_in_color, is_validation
@@ -75,8 +76,6 @@ def evaluate_landmarks(data, settings=None, boxes="detector") -> Dict[str, objec
 
 def _as_detector(truth: Box) -> Box:
     """The box that CenterFace would give for a face whose points fill ``truth`` (see ``fast_landmarks``)."""
-    from emomask.perception.fast_landmarks import DOWN, EXTENT
-
     size = max(truth.width, truth.height) / EXTENT
     x, y = truth.center
     return Box(x - size / 2, y - DOWN * size - size / 2, x + size / 2, y - DOWN * size + size / 2)

@@ -130,8 +130,7 @@ class VideoSink:
         self._file.discard()
         if self._container is not None:
             self._container.close()
-        if self._part.exists():
-            self._part.unlink()
+        self._part.unlink(missing_ok=True)
 
     def __enter__(self) -> "VideoSink":
         return self

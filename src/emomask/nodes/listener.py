@@ -124,7 +124,6 @@ class Listener:
             try:
                 for masked in self._masker.stream(self._frames(headers)):
                     self._publish(masked, headers.popleft())
-                    self._busy_since = None
             except Exception as error:  # the node outlives any frame; a new stream begins
                 where = traceback.extract_tb(error.__traceback__)[-1]
                 self._fail("%s in %s:%d: %.200s" % (type(error).__name__, where.filename, where.lineno, error))
