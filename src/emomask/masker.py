@@ -10,12 +10,13 @@ import numpy as np
 
 from emomask.errors import FrameError
 from emomask.faces import EMOTIONS, Box, Face, Masked
-from emomask.masks.region import face_box, region_of
-from emomask.masks.styles import create_style, pixelated_frame
+from emomask.masks.cover import Cover
+from emomask.masks.region import face_box
+from emomask.masks.styles import pixelated_frame
 from emomask.perception.detection import Detection, create_detector
 from emomask.perception.emotion import EmotionClassifier
 from emomask.perception.landmarks import create_landmarker
-from emomask.perception.tracking import Tracker
+from emomask.perception.tracking import Track, Tracker
 from emomask.settings import Settings
 
 _log = logging.getLogger(__name__)
@@ -42,7 +43,7 @@ class Masker:
         self._detector = create_detector(self.settings)
         self._landmarker = create_landmarker(self.settings, self._detector)
         self._classifier = EmotionClassifier(self.settings)
-        self._style = create_style(self.settings)
+        self._cover = Cover(self.settings)
         self._tracker = Tracker(self.settings)
 
     @property
@@ -64,7 +65,7 @@ class Masker:
         self._detect(blank, self.settings.detection_threshold, is_picture=False)
         faces = self._faces(blank, [Detection(Box(0, 0, width, height), 1.0)])
         self._classifier.classify(blank, [face.landmarks for face in faces])
-        self._cover(blank, faces)
+        self._covered(blank, faces)
 
     def process(self, frame: np.ndarray, time: Optional[float] = None) -> Masked:
         """Mask one frame.
@@ -79,8 +80,8 @@ class Masker:
         """
         _check(frame, time)
         try:
-            faces = self._picture(frame) if time is None else self._next_of_stream(frame, time)
-            return Masked(self._cover(frame, faces), faces, time)
+            faces = self._picture(frame) if time is None else self._followed(frame, time)
+            return Masked(self._covered(frame, faces), faces, time)
         except Exception as error:  # the rule of the house: any failure at all withholds the frame
             return self._failed(frame, time, error)
 
@@ -104,7 +105,7 @@ class Masker:
         try:
             _check(frame, time)
             known = {track.face.track_id for track in self._tracker.tracks}
-            faces = self._next_of_stream(frame, time)
+            faces = self._followed(frame, time)
         except Exception as error:
             return frame, time, [], error
         for face in faces:
@@ -121,7 +122,7 @@ class Masker:
         if error is not None:
             return self._failed(frame, time, error)
         try:
-            return Masked(self._cover(frame, faces), faces, time)
+            return Masked(self._covered(frame, faces), faces, time)
         except Exception as failure:
             return self._failed(frame, time, failure)
 
@@ -151,21 +152,35 @@ class Masker:
             face.track_id = index + 1
         return faces
 
-    def _next_of_stream(self, frame: np.ndarray, time: float) -> List[Face]:
+    def _followed(self, frame: np.ndarray, time: float) -> List[Face]:
+        _, tracks = self._next_of_stream(frame, time)
+        return [track.face for track in tracks]
+
+    def perceive(self, frame: np.ndarray, time: float) -> List[Face]:
+        """All that is known of the next frame of a stream, for those who cover it later (see ``process``).
+
+        Every face that was found, with ``track_id`` 0 while it is too weak to be covered, and every face that is held
+        from memory. Raises whatever goes wrong: the frame must then not be shown.
+        """
+        _check(frame, time)
+        found, tracks = self._next_of_stream(frame, time)
+        return found + [track.face for track in tracks if track.face.held]
+
+    def _next_of_stream(self, frame: np.ndarray, time: float) -> Tuple[List[Face], List[Track]]:
         detections = self._detect(frame, self._tracker.threshold, is_picture=False)
         former = [self._tracker.landmarks_near(detection.box, time) for detection in detections]
-        tracks = self._tracker.update(self._faces(frame, detections, former), time, frame.shape[:2])
+        found = self._faces(frame, detections, former)
+        tracks = self._tracker.update(found, time, frame.shape[:2])
         due = [track for track in tracks if track.emotion_is_due(time)]
         probabilities = self._classifier.classify(frame, [track.face.landmarks for track in due])
         self._tracker.feel(due, probabilities, time)
-        return [track.face for track in tracks]
+        return found, tracks
 
-    def _cover(self, frame: np.ndarray, faces: List[Face]) -> np.ndarray:
-        """A copy of ``frame`` with all ``faces`` covered, the largest last; sets their ``covered``."""
-        image = frame.copy()
-        for face in sorted(faces, key=lambda face: face.box.area):
-            region = region_of(face.box, face.landmarks, self.settings.margin)
-            face.covered = self._style.cover(image, region, face)
+    def _covered(self, frame: np.ndarray, faces: List[Face]) -> np.ndarray:
+        """A copy of ``frame`` with all ``faces`` covered; sets their ``covered``."""
+        image, covered = self._cover.paint(frame, [(self._cover.region(face), face.emotion) for face in faces])
+        for face, box in zip(faces, covered):
+            face.covered = box
         return image
 
 

@@ -176,7 +176,7 @@ def test_whatever_fails_the_original_is_never_shown(on_failure, astronaut):
     astronaut = np.ascontiguousarray(astronaut[30:230, 120:320])
     masker = Masker(Settings(on_failure=on_failure))
     assert masker.process(astronaut, 0.0).error is None
-    for stage in ("_detector", "_landmarker", "_classifier", "_style", "_tracker"):
+    for stage in ("_detector", "_landmarker", "_classifier", "_cover", "_tracker"):
         for failure in (ValueError("broken"), MemoryError(), ModelError("values that are not finite")):
             whole = getattr(masker, stage)
             setattr(masker, stage, Broken(failure))

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 
 from emomask.errors import ModelError
-from emomask.faces import EMOTIONS, Box, Face
+from emomask.faces import EMOTIONS, Box
 from emomask.masks.region import Patch, Region
 from emomask.perception.geometry import rotation
 from emomask.resources import share_folder
@@ -42,9 +42,9 @@ class Emoji:
         place = Path(folder).expanduser() if folder else share_folder() / "emojis"
         self._drawings = {emotion: _load(place / (emotion + ".png")) for emotion in EMOTIONS}
 
-    def cover(self, image: np.ndarray, region: Region, face: Face) -> Optional[Box]:
+    def cover(self, image: np.ndarray, region: Region, emotion: str) -> Optional[Box]:
         """See ``Style.cover``; the emoji is round, so it replaces the circle around the region."""
-        drawing = self._drawings[face.emotion]
+        drawing = self._drawings[emotion]
         circle = region.rounded()
         # One pixel more than the circle, so that the picture's soft edge falls outside of it.
         radius = (circle.half_width + 1.5) / drawing.disc

@@ -5,7 +5,7 @@ from typing import Optional, Protocol
 import cv2
 import numpy as np
 
-from emomask.faces import Box, Face
+from emomask.faces import Box
 from emomask.masks.region import Region
 from emomask.settings import Settings
 
@@ -17,10 +17,11 @@ FRAME_CELLS = 10  # across the longer side of a frame that is pixelated as a who
 class Style(Protocol):
     """Covers one face."""
 
-    def cover(self, image: np.ndarray, region: Region, face: Face) -> Optional[Box]:
+    def cover(self, image: np.ndarray, region: Region, emotion: str) -> Optional[Box]:
         """Replace at least the pixels of ``region`` in the uint8 H x W x 3 BGR ``image``, in place.
 
-        Returns the box around the replaced pixels, None when the region lies outside of the image.
+        ``emotion``: a name from ``EMOTIONS``, for styles that show it. Returns the box around the replaced pixels, None
+        when the region lies outside of the image.
         """
 
 
@@ -36,7 +37,7 @@ def create_style(settings: Settings) -> Style:
 class _Plain:
     """Base of the styles that replace just the region."""
 
-    def cover(self, image: np.ndarray, region: Region, face: Face) -> Optional[Box]:
+    def cover(self, image: np.ndarray, region: Region, emotion: str) -> Optional[Box]:
         patch = region.pixels(*image.shape[:2])
         if patch is None:
             return None
