@@ -95,6 +95,9 @@ class Settings(Validated):
         low=0,
         high=4096,
     )
+    thorough: bool = setting(
+        False, "look for faces at half, whole and twice the size, also mirrored: finds more, many times slower"
+    )
     landmarks: str = setting("fast", "what finds the 68 landmarks; auto: face_alignment, else fast", LANDMARKERS)
     face_alignment_detector: str = setting(
         "sfd",

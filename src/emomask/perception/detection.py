@@ -36,6 +36,10 @@ class Detector(Protocol):
 
 def create_detector(settings: Settings) -> Detector:
     """The detector that ``settings.detector`` names. Raises ModelError when it cannot be loaded."""
+    if settings.thorough:
+        from emomask.perception.thorough import Thorough
+
+        return Thorough(create_detector(settings.replace(thorough=False)))
     if settings.detector == "face_alignment":
         from emomask.perception.face_alignment_library import LibraryDetector
 

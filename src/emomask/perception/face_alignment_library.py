@@ -14,6 +14,7 @@ from emomask.errors import ModelError
 from emomask.faces import Box
 from emomask.perception.detection import Detection, Detector
 from emomask.perception.onnx_network import checksum
+from emomask.perception.thorough import Thorough
 from emomask.settings import Settings
 
 # The files that the library wants, by detector; FAN's is needed for its landmarks with every detector.
@@ -66,9 +67,10 @@ class LibraryLandmarks:
                 face_detector="folder",
                 compile=False,
             )
-        if isinstance(detector, LibraryDetector):
+        plain = detector.plain if isinstance(detector, Thorough) else detector
+        if isinstance(plain, LibraryDetector):
             # FAN scales its crops by what it knows of each detector's boxes.
-            self._library.face_detector = detector.library_detector
+            self._library.face_detector = plain.library_detector
 
     def locate(
         self, frame: np.ndarray, detections: Sequence[Detection], former: Sequence[Optional[np.ndarray]] = ()
