@@ -156,13 +156,15 @@ class Masker:
         _, tracks = self._next_of_stream(frame, time)
         return [track.face for track in tracks]
 
-    def perceive(self, frame: np.ndarray, time: float) -> List[Face]:
-        """All that is known of the next frame of a stream, for those who cover it later (see ``process``).
+    def perceive(self, frame: np.ndarray, time: Optional[float] = None) -> List[Face]:
+        """The faces of a frame, for those who cover them later; ``frame`` and ``time`` as for ``process``.
 
-        Every face that was found, with ``track_id`` 0 while it is too weak to be covered, and every face that is held
-        from memory. Raises whatever goes wrong: the frame must then not be shown.
+        In a stream: every face that was found, with ``track_id`` 0 while it is too weak to be covered, and every face
+        that is held from memory. Raises whatever goes wrong: the frame must then not be shown.
         """
         _check(frame, time)
+        if time is None:
+            return self._picture(frame)
         found, tracks = self._next_of_stream(frame, time)
         return found + [track.face for track in tracks if track.face.held]
 
