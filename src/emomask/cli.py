@@ -33,6 +33,9 @@ def _parser() -> argparse.ArgumentParser:
     mask = commands.add_parser("mask", help="mask a picture or a video")
     mask.add_argument("input", help="a picture, a video file, a stream URL, a camera index, or demo")
     mask.add_argument("-o", "--output", required=True, type=Path, help="where the masked picture or .mp4 goes")
+    mask.add_argument(
+        "--keep-metadata", action="store_true", help="keep a picture's EXIF: camera, date, place; never its thumbnail"
+    )
     _add_settings(mask)
     mask.set_defaults(run=_mask)
 
@@ -98,7 +101,7 @@ def _settings(options) -> Settings:
 def _mask(options) -> int:
     from emomask.masking import mask_file
 
-    counts = mask_file(options.input, options.output, _settings(options))
+    counts = mask_file(options.input, options.output, _settings(options), options.keep_metadata)
     print("%s: %d frames, %d faces, %d frames withheld" % (options.output, counts.frames, counts.faces, counts.failed))
     return 1 if counts.failed else 0
 

@@ -3,14 +3,13 @@
 import contextlib
 import os
 from pathlib import Path
-from typing import NamedTuple
+from typing import Iterator, List, NamedTuple
 
-import cv2
-import numpy as np
-
-from emomask.errors import SinkError, SourceError
+from emomask.errors import FrameError, SinkError, SourceError
+from emomask.faces import Box
 from emomask.masker import Masker
 from emomask.media.address import IMAGE_SUFFIXES
+from emomask.media.pictures import MaskedPage, is_picture, output_format, read_pictures, write_pictures
 from emomask.media.sources import SourceSettings, open_source
 from emomask.media.video import VideoSink
 from emomask.settings import Settings
@@ -26,8 +25,10 @@ class Counts(NamedTuple):
     failed: int
 
 
-def mask_file(source: str, output: Path, settings: Settings) -> Counts:
+def mask_file(source: str, output: Path, settings: Settings, keep_metadata: bool = False) -> Counts:
     """Mask the picture or video ``source`` into ``output`` (a picture's suffix, or ``.mp4``).
+
+    ``keep_metadata``: keep a picture's EXIF, see ``write_picture``; of a video nothing is kept.
 
     The output is written beside its name and renamed when it is whole. Raises SourceError when the input cannot be read
     and SinkError when the output cannot be written, is the input itself, or when its picture could not be masked.
@@ -35,36 +36,37 @@ def mask_file(source: str, output: Path, settings: Settings) -> Counts:
     output = Path(output)
     if Path(source).exists() and output.exists() and os.path.samefile(source, output):
         raise SinkError("The output is the input itself (%s); name another file." % output)
-    if Path(source).suffix.lower() in IMAGE_SUFFIXES and Path(source).is_file():
-        return _mask_picture(Path(source), output, settings)
-    if output.suffix.lower() != ".mp4":
+    is_video = output.suffix.lower() == ".mp4"
+    if Path(source).is_file() and (
+        Path(source).suffix.lower() in IMAGE_SUFFIXES or (not is_video and is_picture(source))
+    ):
+        return _mask_picture(Path(source), output, settings, keep_metadata)
+    if not is_video:
         raise SinkError("A video is written as .mp4; %s is not." % output)
     return _mask_video(source, output, settings)
 
 
-def _mask_picture(source: Path, output: Path, settings: Settings) -> Counts:
-    try:
-        data = np.fromfile(str(source), np.uint8)
-        frame = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
-    except (OSError, cv2.error) as error:
-        raise SourceError("%s cannot be read: %s" % (source, error)) from error
-    if frame is None:
-        raise SourceError("%s is not a picture that can be decoded." % source)
-    masked = Masker(settings).process(frame)
-    if masked.image is None:
-        raise SinkError("%s could not be masked (%s); nothing was written." % (source, masked.error))
-    part = output.with_name(output.name + ".part")
-    try:
-        encoded, data = cv2.imencode(output.suffix, masked.image)
-        if not encoded:
-            raise SinkError("%s cannot be encoded." % output)
-        part.write_bytes(data.tobytes())
-        os.replace(str(part), str(output))
-    except (OSError, cv2.error) as error:
-        with contextlib.suppress(OSError):
-            part.unlink()
-        raise SinkError("%s cannot be written: %s" % (output, getattr(error, "strerror", None) or error)) from error
-    return Counts(1, len(masked.faces), int(masked.error is not None))
+def _mask_picture(source: Path, output: Path, settings: Settings, keep_metadata: bool) -> Counts:
+    output_format(output)  # what cannot be written need not be masked first
+    counts = []
+    write_pictures(_masked_pages(source, Masker(settings), counts), output, keep_metadata=keep_metadata)
+    return Counts(*map(sum, zip(*counts)))
+
+
+def _masked_pages(source: Path, masker: Masker, counts: List[Counts]) -> Iterator[MaskedPage]:
+    """The pages of the picture ``source``, masked; the counts of each are appended to ``counts``."""
+    for picture in read_pictures(source):
+        try:
+            masked = masker.process(picture.frame)
+        except FrameError as error:
+            raise SourceError("%s cannot be masked: %s" % (picture.name, error)) from error
+        if masked.image is None:
+            raise SinkError("%s could not be masked (%s); nothing was written." % (picture.name, masked.error))
+        boxes = [face.covered for face in masked.faces if face.covered is not None]
+        if masked.error is not None:  # the frame is pixelated as a whole
+            boxes.append(Box(0, 0, masked.image.shape[1], masked.image.shape[0]))
+        counts.append(Counts(1, len(masked.faces), int(masked.error is not None)))
+        yield picture, masked.image, boxes
 
 
 def _mask_video(source: str, output: Path, settings: Settings) -> Counts:
