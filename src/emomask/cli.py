@@ -4,22 +4,29 @@ import argparse
 import dataclasses
 import json
 import logging
+import os
 import sys
 from pathlib import Path
 
-from emomask.errors import EmomaskError
+from emomask.errors import EmomaskError, SettingsError
+from emomask.media.address import one_line, without_secrets
+from emomask.offline.file_settings import FileSettings
+from emomask.offline.inputs import STANDARD
 from emomask.settings import Settings
 from emomask.training.fer2013 import SPLITS
 
 
 def main(arguments=None) -> int:
-    """Run one command and return its exit status: 0 done, 1 failed (one line says why), 2 usage, 130 interrupted."""
+    """Run one command and return its exit status: 0 done, 1 failed (a line says why), 2 usage, 130 interrupted."""
     logging.basicConfig(format="emomask: %(levelname)s: %(message)s", level=logging.WARNING)
     options = _parser().parse_args(arguments)
     try:
         return options.run(options)
+    except SettingsError as error:
+        _print_error(str(error))
+        return 2
     except EmomaskError as error:
-        print("emomask: error: %s" % error, file=sys.stderr)
+        _print_error(str(error))
         return 1
     except KeyboardInterrupt:
         print("emomask: interrupted", file=sys.stderr)
@@ -30,14 +37,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="emomask", description="Covers faces with the emoji of their emotion.")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
 
-    mask = commands.add_parser("mask", help="mask a picture or a video")
-    mask.add_argument("input", help="a picture, a video file, a stream URL, a camera index, or demo")
-    mask.add_argument("-o", "--output", required=True, type=Path, help="where the masked picture or .mp4 goes")
-    mask.add_argument(
-        "--keep-metadata", action="store_true", help="keep a picture's EXIF: camera, date, place; never its thumbnail"
-    )
-    _add_settings(mask)
-    mask.set_defaults(run=_mask)
+    _add_mask(commands.add_parser("mask", help="mask pictures, videos and folders of them"))
 
     train = commands.add_parser("train", help="train a network")
     networks = train.add_subparsers(dest="network", metavar="NETWORK", required=True)
@@ -67,8 +67,28 @@ def _parser() -> argparse.ArgumentParser:
     for subject in (emotion, landmarks):
         subject.add_argument("--data", required=True, help="fer2013.csv[.xz]; zip or folder with landmarks.csv")
         subject.add_argument("--json", type=Path, help="write the figures there, as one flat object")
-        _add_settings(subject)
+        _add_settings(subject, Settings)
     return parser
+
+
+def _add_mask(mask: argparse.ArgumentParser) -> None:
+    mask.add_argument(
+        "input", nargs="+", help="picture, video, folder, 'pattern*', URL, camera index, demo, or - for a picture"
+    )
+    mask.add_argument(
+        "-o", "--output", required=True, help="file, or folder for several inputs; - writes a picture as PNG"
+    )
+    mask.add_argument("--report", default="", help="what was covered, as .json or .csv; a folder for several inputs")
+    mask.add_argument("--from-report", default="", metavar="JSON", help="cover what this report, edited perhaps, says")
+    whom = "track:NUMBER or LEFT,TOP,RIGHT,BOTTOM in pixels; may be given several times"
+    mask.add_argument("--only", action="append", default=[], metavar="FACES", help="mask just these faces: " + whom)
+    mask.add_argument("--except", action="append", default=[], metavar="FACES", dest="excepted", help="but not these")
+    mask.add_argument("--resume", action="store_true", help="leave results that are there already")
+    mask.add_argument("--jobs", type=_positive, default=1, metavar="N", help="files masked at the same time")
+    mask.add_argument("--preview", action="store_true", help="show the masked frames in a window")
+    mask.add_argument("--quiet", action="store_true", help="print errors only")
+    _add_settings(mask, Settings, FileSettings)
+    mask.set_defaults(run=_mask)
 
 
 def _positive(text: str) -> int:
@@ -78,32 +98,77 @@ def _positive(text: str) -> int:
     return value
 
 
-def _add_settings(parser: argparse.ArgumentParser) -> None:
+def _add_settings(parser: argparse.ArgumentParser, *kinds) -> None:
     """One option for each of the settings, named as they are; the settings check the values."""
     group = parser.add_argument_group("settings")
-    for field in dataclasses.fields(Settings):
-        doc = "%s (default: %s)" % (field.metadata["doc"], field.default if field.default != "" else "empty")
+    for field in (field for kind in kinds for field in dataclasses.fields(kind)):
+        name, doc = "--" + field.name.replace("_", "-"), field.metadata["doc"].replace("%", "%%")
+        if isinstance(field.default, bool):
+            group.add_argument(name, dest=field.name, default=argparse.SUPPRESS, action="store_true", help=doc)
+            continue
         group.add_argument(
-            "--" + field.name.replace("_", "-"),
+            name,
             dest=field.name,
             default=argparse.SUPPRESS,
             choices=field.metadata["choices"],
             metavar=None if field.metadata["choices"] else "VALUE",
-            help=doc.replace("%", "%%"),
+            help="%s (default: %s)" % (doc, field.default if field.default != "" else "empty"),
         )
 
 
-def _settings(options) -> Settings:
-    names = {field.name for field in dataclasses.fields(Settings)}
-    return Settings.from_mapping({name: value for name, value in vars(options).items() if name in names})
+def _settings(options, kind=Settings):
+    names = {field.name for field in dataclasses.fields(kind)}
+    return kind.from_mapping({name: value for name, value in vars(options).items() if name in names})
 
 
 def _mask(options) -> int:
-    from emomask.masking import mask_file
+    from emomask.offline.batch import mask_all
+    from emomask.offline.files import Plan
+    from emomask.offline.inputs import find_jobs
 
-    counts = mask_file(options.input, options.output, _settings(options), options.keep_metadata)
-    print("%s: %d frames, %d faces, %d frames withheld" % (options.output, counts.frames, counts.faces, counts.failed))
-    return 1 if counts.failed else 0
+    if options.from_report and len(options.input) > 1:
+        raise SettingsError("A report is about one input; name just that one.")
+    jobs, failed = find_jobs(options.input, options.output, options.report)
+    plan = Plan(
+        _settings(options),
+        _settings(options, FileSettings),
+        tuple(options.only),
+        tuple(options.excepted),
+        options.from_report,
+        options.resume,
+        progress=not options.quiet,
+    )
+    if options.preview:
+        from emomask.offline.preview import open_preview
+
+        if options.jobs > 1:
+            raise SettingsError("--preview shows one file at a time; leave --jobs away.")
+        plan = plan._replace(preview=open_preview())
+    for source, reason in failed:
+        _print_error("%s: %s" % (source, reason))
+    done = faces = 0
+    for outcome in mask_all(plan, jobs, options.jobs):
+        if outcome.error is not None:
+            source = outcome.job.source
+            named = os.path.basename(source) in outcome.error
+            _print_error(outcome.error if named else "%s: %s" % (without_secrets(source), outcome.error))
+            failed.append((source, outcome.error))
+            continue
+        counts = outcome.counts
+        done += 1
+        faces += counts.faces
+        if counts.failed:
+            failed.append((outcome.job.source, "frames withheld"))
+        if not options.quiet and outcome.job.output != STANDARD:
+            what = "%d frames, %d faces, %d frames withheld" % (counts.frames, counts.faces, counts.failed)
+            print("%s: %s" % (one_line(outcome.job.output), "was there already" if counts.skipped else what))
+    if not options.quiet and len(jobs) > 1:
+        print("%d of %d files done, %d faces covered." % (done, len(jobs), faces))
+    return 1 if failed else 0
+
+
+def _print_error(text: str) -> None:
+    print("emomask: error: %s" % one_line(text), file=sys.stderr)
 
 
 def _train_emotion(options) -> int:

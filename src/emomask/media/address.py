@@ -67,6 +67,11 @@ def _is_device(path: str) -> bool:
         return False
 
 
+def one_line(text: str) -> str:
+    """``text`` with what is not printable, line ends above all, as escape sequences."""
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
+
+
 def without_secrets(text: str) -> str:
     """``text`` with what may be a password in a URL replaced by ``***``: user and password, and the query's values.
 

@@ -23,6 +23,7 @@ from PIL.TiffImagePlugin import IFDRational, ImageFileDirectory_v2
 
 from emomask.errors import EmomaskError, SinkError, SourceError
 from emomask.faces import Box
+from emomask.media.address import one_line
 
 # Decoding, masking and writing hold up to 20 bytes for each pixel at a time (8-bit colour 12): 5 GB for so many. The
 # largest cameras of telephones have 200 million.
@@ -114,7 +115,7 @@ def read_pictures(source: Union[str, Path, bytes], name: str = "") -> Iterator[P
 
 
 def _read(source, name: str, several: bool) -> Iterator[Picture]:
-    name = _one_line(name or ("the picture" if isinstance(source, bytes) else str(source)))
+    name = one_line(name or ("the picture" if isinstance(source, bytes) else str(source)))
     with contextlib.ExitStack() as stack:
         file = stack.enter_context(io.BytesIO(source) if isinstance(source, bytes) else _opened(source, name))
         with _decoding(name):
@@ -165,12 +166,7 @@ def _decoding(name: str):
 
 
 def _undecodable(name: str, reason: str) -> SourceError:
-    return SourceError("%s is not a picture that can be decoded: %s." % (name, _one_line(reason)))
-
-
-def _one_line(text: str) -> str:
-    """``text`` with what is not printable, line ends above all, as escape sequences."""
-    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
+    return SourceError("%s is not a picture that can be decoded: %s." % (name, one_line(reason)))
 
 
 def _starts_as_picture(start: bytes) -> bool:
@@ -483,13 +479,13 @@ def output_format(output: Union[str, Path, BinaryIO], format: str = "") -> _Form
     is_path = isinstance(output, (str, Path))
     key = (format or (Path(output).suffix if is_path else "")).lower().lstrip(".")
     if key not in _FORMATS:
-        name = _one_line(str(output)) if is_path else "The picture"
+        name = one_line(str(output)) if is_path else "The picture"
         raise SinkError("%s cannot be written: its suffix must be one of .%s." % (name, ", .".join(sorted(_FORMATS))))
     return _FORMATS[key]
 
 
 def _write_file(path: Path, chosen: _Format, pages: Iterator[_Page]) -> None:
-    name = _one_line(str(path))
+    name = one_line(str(path))
     part = path.with_name(".%s.%d.part" % (path.name, os.getpid()))
     made = False
     try:
@@ -528,13 +524,13 @@ def _encode(file: BinaryIO, chosen: _Format, pages: Iterator[_Page]) -> None:
 def _sink_error(name: str, error: Exception, folder: Optional[Path] = None) -> SinkError:
     code = getattr(error, "errno", None)
     if folder is not None and not folder.is_dir():
-        reason = "there is no folder %s; create it" % _one_line(str(folder))
+        reason = "there is no folder %s; create it" % one_line(str(folder))
     elif code in (errno.ENOSPC, errno.EDQUOT):
         reason = "the disk is full; make room or choose another one"
     elif code in (errno.EACCES, errno.EPERM, errno.EROFS):
         reason = "permission denied; choose a folder in which you may write"
     else:
-        reason = _one_line(str(getattr(error, "strerror", None) or str(error) or type(error).__name__))
+        reason = one_line(str(getattr(error, "strerror", None) or str(error) or type(error).__name__))
     return SinkError("%s cannot be written: %s." % (name, reason))
 
 

@@ -18,18 +18,20 @@ PICTURE_OUTPUT, VIDEO_OUTPUT = ".jpg", ".mp4"
 
 
 class Job(NamedTuple):
-    """One file: its path or URL (or ``-``), and where the result goes."""
+    """One file: its path or URL (or ``-``), where the result goes, and the report, if one is wanted."""
 
     source: str
     output: str
+    report: str = ""
 
 
-def find_jobs(inputs: Sequence[str], output: str) -> Tuple[List[Job], List[Tuple[str, str]]]:
+def find_jobs(inputs: Sequence[str], output: str, report: str = "") -> Tuple[List[Job], List[Tuple[str, str]]]:
     """The jobs for ``inputs``, and the inputs that cannot be done with the reason for each.
 
     One file or URL goes to the file ``output``, or into it when it is a folder. Folders are searched with all that is
     in them, and their tree is kept below ``output``; links to folders are not followed. What is neither picture nor
-    video by its suffix is passed over in a folder, and tried when it is named itself.
+    video by its suffix is passed over in a folder, and tried when it is named itself. ``report``, when not empty, is a
+    file where there is one input, and otherwise a folder with a JSON file for each.
 
     Raises SettingsError when several results would go to one file.
     """
@@ -65,12 +67,14 @@ def find_jobs(inputs: Sequence[str], output: str) -> Tuple[List[Job], List[Tuple
         if into and source == STANDARD:
             failed.append((source, "standard input needs the name of a file to write to"))
             continue
-        target = str(Path(output) / _renamed(Path(place))) if into else output
+        place = _renamed(Path(place))
+        target = str(Path(output) / place) if into else output
         if target in taken:
             failed.append((source, "its result would overwrite that of %s" % taken[target]))
             continue
         taken[target] = source
-        jobs.append(Job(source, target))
+        told = str(Path(report) / place) + ".json" if report and several else report
+        jobs.append(Job(source, target, told))
     return jobs, failed
 
 

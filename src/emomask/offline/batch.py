@@ -1,0 +1,76 @@
+"""Many files, one after the other or side by side in worker processes."""
+
+import multiprocessing
+import os
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from typing import Iterator, NamedTuple, Optional, Sequence
+
+from emomask.errors import EmomaskError
+from emomask.offline.files import Counts, FileMasker, Plan
+from emomask.offline.inputs import Job
+
+_worker: Optional[FileMasker] = None
+
+
+class Outcome(NamedTuple):
+    """What became of a job: the counts, or one line that says why it failed."""
+
+    job: Job
+    counts: Optional[Counts]
+    error: Optional[str] = None
+
+
+def mask_all(plan: Plan, jobs: Sequence[Job], workers: int = 1) -> Iterator[Outcome]:
+    """Do all ``jobs`` as ``plan`` says, ``workers`` at a time; yields an outcome for each, as it comes.
+
+    A job that fails, or takes its worker process with it (too large for the memory), leaves the others alone: those
+    that were under way then are done again, each by itself. Raises ModelError when the networks cannot be loaded.
+    """
+    if workers == 1 or len(jobs) < 2:
+        masker = FileMasker(plan)
+        yield from (_outcome(masker, job) for job in jobs)
+        return
+    if not plan.settings.threads:
+        threads = max(1, (os.cpu_count() or 1) // workers)
+        plan = plan._replace(settings=plan.settings.replace(threads=threads))
+    plan = plan._replace(progress=False)  # the bars of several processes would overwrite each other
+    FileMasker(plan)  # what is wrong with the plan is said once, here
+    lost = []
+    with _pool(plan, min(workers, len(jobs))) as pool:
+        futures = {pool.submit(_work, job): job for job in jobs}
+        for future in as_completed(futures):
+            try:
+                yield future.result()
+            except BrokenProcessPool:
+                lost.append(futures[future])
+    for job in lost:
+        with _pool(plan, 1) as pool:
+            try:
+                yield pool.submit(_work, job).result()
+            except BrokenProcessPool:
+                yield Outcome(job, None, "its worker process died: there was too little memory, or it was killed")
+
+
+def _pool(plan: Plan, workers: int) -> ProcessPoolExecutor:
+    # A forked process would inherit the networks' threads in an undefined state.
+    context = multiprocessing.get_context("spawn")
+    return ProcessPoolExecutor(workers, mp_context=context, initializer=_start, initargs=(plan,))
+
+
+def _start(plan: Plan) -> None:
+    global _worker
+    _worker = FileMasker(plan)
+
+
+def _work(job: Job) -> Outcome:
+    return _outcome(_worker, job)
+
+
+def _outcome(masker: FileMasker, job: Job) -> Outcome:
+    try:
+        return Outcome(job, masker.mask(job))
+    except EmomaskError as error:
+        return Outcome(job, None, str(error))
+    except Exception as error:  # one file must not end the work on the others
+        return Outcome(job, None, "%s: %s" % (type(error).__name__, error))
