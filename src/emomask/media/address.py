@@ -72,6 +72,17 @@ def one_line(text: str) -> str:
     return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
 
 
+def check_file(path: str, shown: str) -> None:
+    """Raise SourceError unless ``path``, in the message ``shown``, is a file that can be read and has content."""
+    if not os.path.exists(path):
+        where = "" if os.path.isabs(path) else " in %s; give the full path" % os.getcwd()
+        raise SourceError("There is no file or folder %s%s." % (path, where))
+    if not os.access(path, os.R_OK):
+        raise SourceError("%s cannot be read: permission denied." % shown)
+    if os.path.getsize(path) == 0:
+        raise SourceError("%s is empty (0 bytes)." % shown)
+
+
 def without_secrets(text: str) -> str:
     """``text`` with what may be a password in a URL replaced by ``***``: user and password, and the query's values.
 

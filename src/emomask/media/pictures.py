@@ -1,6 +1,7 @@
 """Still pictures, read and written with what belongs to them: orientation, alpha, grey, 16 bits, colour profile."""
 
 import contextlib
+import ctypes
 import errno
 import io
 import logging
@@ -50,6 +51,15 @@ _LONGEST_VALUE = 1000
 
 _in_use = threading.Lock()
 logging.getLogger("PIL").addHandler(logging.NullHandler())
+try:
+    # libtiff writes what is wrong with a file to the terminal; Pillow, which brings it, has no switch for that.
+    _set_tiff_handler = ctypes.CDLL(Image.core.__file__).TIFFSetErrorHandler
+    _set_tiff_handler.argtypes, _set_tiff_handler.restype = [ctypes.c_void_p], ctypes.c_void_p
+except (AttributeError, OSError):  # a Pillow without libtiff, or with one that it hides
+
+    def _set_tiff_handler(handler):
+        return None
+
 
 
 @dataclass(eq=False)
@@ -142,7 +152,7 @@ def _opened(path: Union[str, Path], name: str) -> BinaryIO:
 def _decoding(name: str):
     """Pillow at work: quiet, with this module's limit in place of its own, and every failure a SourceError.
 
-    Damaged files raise nearly every exception there is. Warnings and the limit belong to the whole process: one picture
+    Damaged files raise nearly every exception there is. What is changed here belongs to the whole process: one picture
     is decoded at a time.
     """
     log = logging.getLogger("PIL")
@@ -150,6 +160,7 @@ def _decoding(name: str):
         warnings.simplefilter("ignore")
         former = log.propagate, Image.MAX_IMAGE_PIXELS
         log.propagate, Image.MAX_IMAGE_PIXELS = False, None
+        tiff_handler = _set_tiff_handler(None)
         try:
             yield
         except SourceError:
@@ -163,6 +174,7 @@ def _decoding(name: str):
             raise _undecodable(name, "it is damaged or incomplete (%s)" % fault) from error
         finally:
             log.propagate, Image.MAX_IMAGE_PIXELS = former
+            _set_tiff_handler(tiff_handler)
 
 
 def _undecodable(name: str, reason: str) -> SourceError:

@@ -24,6 +24,7 @@ from emomask.media.address import (
     IMAGES,
     STREAM,
     STREAM_PORTS,
+    check_file,
     parse_address,
     without_secrets,
 )
@@ -429,13 +430,7 @@ def _unreachable(url: str, timeout: float) -> str:
 
 
 def _open_file(settings: SourceSettings, path: str, shown: str) -> Source:
-    if not os.path.exists(path):
-        where = "" if os.path.isabs(path) else " in %s; give the full path" % os.getcwd()
-        raise SourceError("There is no file or folder %s%s." % (path, where))
-    if not os.access(path, os.R_OK):
-        raise SourceError("%s cannot be read: permission denied." % _capital(shown))
-    if os.path.getsize(path) == 0:
-        raise SourceError("%s is empty (0 bytes)." % _capital(shown))
+    check_file(path, _capital(shown))
     capture = _opened(path, cv2.CAP_FFMPEG)
     if not capture.isOpened():
         raise SourceError(

@@ -1,0 +1,41 @@
+"""Opens a file or a URL for FFmpeg's libraries, with errors that say what is wrong."""
+
+from pathlib import Path
+from typing import Tuple, Union
+
+import av
+
+from emomask.errors import SourceError
+from emomask.media.address import STREAM, VIDEO, Address, check_file, parse_address
+
+_TIMEOUT = 10.0  # seconds to wait for a server
+
+
+def open_container(source: Union[str, Path]) -> Tuple["av.container.InputContainer", Address]:
+    """The open container that ``source``, a path or a URL, names, and its address.
+
+    Raises SourceError with one line when there is no such file, it is empty, may not be read, or is no audio or video.
+    """
+    address = parse_address(str(source))
+    shown = address.shown[:1].upper() + address.shown[1:]
+    if address.kind not in (VIDEO, STREAM):
+        raise SourceError("%s is not a video file." % shown)
+    if address.kind == VIDEO:
+        check_file(address.target, shown)
+    # With the protocol, so that a colon in a file's name is not taken for one.
+    url = address.target if address.kind == STREAM else "file:" + address.target
+    try:
+        container = av.open(url, "r", metadata_errors="replace", timeout=_TIMEOUT if address.kind == STREAM else None)
+    except Exception as error:  # the classes of PyAV's errors have moved between its versions
+        if isinstance(error, OSError) and not isinstance(error, ValueError):
+            raise SourceError("%s cannot be read: %s." % (shown, reason(error))) from error
+        raise SourceError(
+            "%s is not a video that can be read: its format is not supported, or it is damaged or incomplete (a "
+            "recording that was broken off lacks its index)." % shown
+        ) from error
+    return container, address
+
+
+def reason(error: Exception) -> str:
+    """What an error of FFmpeg or of the system says, in few words."""
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
