@@ -36,6 +36,29 @@ def _parser() -> argparse.ArgumentParser:
     _add_settings(mask)
     mask.set_defaults(run=_mask)
 
+    bag = commands.add_parser(
+        "bag",
+        help="mask the images in a rosbag (needs ROS)",
+        description="Masks every sensor_msgs/Image and CompressedImage of a rosbag; all else stays as it is. Left out "
+        "are images that cannot be masked (depth, damaged) and other messages with pictures (coloured point clouds, "
+        "video packets). Exit code: 0 all masked, 1 something withheld or failed, 2 usage.",
+    )
+    bag.add_argument("input", type=Path, metavar="IN.bag", help="an indexed bag")
+    bag.add_argument("output", type=Path, metavar="OUT.bag", help="an older one is replaced when the new one is whole")
+    bag.add_argument(
+        "--topics", nargs="+", action="extend", default=[], metavar="TOPIC", help="mask these; withhold other images"
+    )
+    bag.add_argument(
+        "--copy", nargs="+", action="extend", default=[], metavar="TOPIC", help="copy these, whatever they show"
+    )
+    bag.add_argument("--jobs", type=_positive, default=1, help="topics that are masked at a time (default: 1)")
+    bag.add_argument(
+        "--jpeg-quality", type=_percentage, default=95, metavar="1..100", help="of masked JPEG images (default: 95)"
+    )
+    bag.add_argument("--json", type=Path, help="write the report there, an object for each topic")
+    _add_settings(bag, lookahead=10)
+    bag.set_defaults(run=_bag)
+
     train = commands.add_parser("train", help="train a network")
     networks = train.add_subparsers(dest="network", metavar="NETWORK", required=True)
     emotion = networks.add_parser("emotion", help="the 42x42 emotion network, on FER2013")
@@ -75,15 +98,26 @@ def _positive(text: str) -> int:
     return value
 
 
-def _add_settings(parser: argparse.ArgumentParser) -> None:
-    """One option for each of the settings, named as they are; the settings check the values."""
+def _percentage(text: str) -> int:
+    value = int(text)
+    if not 1 <= value <= 100:
+        raise argparse.ArgumentTypeError("must be 1 to 100")
+    return value
+
+
+def _add_settings(parser: argparse.ArgumentParser, **defaults) -> None:
+    """One option for each of the settings, named as they are; the settings check the values.
+
+    ``defaults``: those of this command where they are not the settings' own.
+    """
     group = parser.add_argument_group("settings")
     for field in dataclasses.fields(Settings):
-        doc = "%s (default: %s)" % (field.metadata["doc"], field.default if field.default != "" else "empty")
+        default = defaults.get(field.name, field.default)
+        doc = "%s (default: %s)" % (field.metadata["doc"], default if default != "" else "empty")
         group.add_argument(
             "--" + field.name.replace("_", "-"),
             dest=field.name,
-            default=argparse.SUPPRESS,
+            default=defaults.get(field.name, argparse.SUPPRESS),
             choices=field.metadata["choices"],
             metavar=None if field.metadata["choices"] else "VALUE",
             help=doc.replace("%", "%%"),
@@ -101,6 +135,38 @@ def _mask(options) -> int:
     counts = mask_file(options.input, options.output, _settings(options))
     print("%s: %d frames, %d faces, %d frames withheld" % (options.output, counts.frames, counts.faces, counts.failed))
     return 1 if counts.failed else 0
+
+
+def _bag(options) -> int:
+    try:
+        from emomask.bag import mask_bag
+    except ImportError as error:
+        raise EmomaskError(
+            "Masking bags needs ROS (%s): source the workspace that emomask was built in. On Debian, 'make build' "
+            "installs what is missing (python3-cv-bridge, ros-sensor-msgs ...) and builds it." % error
+        ) from error
+    reports = mask_bag(
+        options.input,
+        options.output,
+        _settings(options),
+        options.topics,
+        options.copy,
+        options.jobs,
+        options.jpeg_quality,
+    )
+    for topic, report in sorted(reports.items()):
+        line = "%s (%s): %d messages" % (topic, report.type, report.messages)
+        if report.action == "masked":
+            line += ", %d masked, %d faces" % (report.masked, report.faces)
+        elif report.action == "copied":
+            line += ", copied"
+        for what, count in (("withheld", report.withheld), ("pixelated", report.pixelated)):
+            if count:
+                line += ", %d %s" % (count, what)
+        print(line + (": %s" % report.reason if report.reason else ""))
+    if options.json:
+        _write_json({topic: dataclasses.asdict(report) for topic, report in reports.items()}, options.json)
+    return 1 if any(report.withheld or report.pixelated for report in reports.values()) else 0
 
 
 def _train_emotion(options) -> int:
@@ -146,8 +212,12 @@ def _report(figures, path) -> int:
     for name, value in figures.items():
         print("%-20s %s" % (name, "%.4f" % value if isinstance(value, float) else value))
     if path:
-        try:
-            path.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
-        except OSError as error:
-            raise EmomaskError("%s cannot be written: %s" % (path, error.strerror or error)) from error
+        _write_json(figures, path)
     return 0
+
+
+def _write_json(figures, path: Path) -> None:
+    try:
+        path.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise EmomaskError("%s cannot be written: %s" % (path, error.strerror or error)) from error
