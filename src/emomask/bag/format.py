@@ -89,20 +89,36 @@ class Chunk:
     def records(self) -> List[Record]:
         """Connections and messages in the order of the file. Raises SourceError when the chunk is damaged."""
         data = _unpacked(self.record.data, self.compression, self.size)
-        records, position = [], 0
+        records, starts, position = [], [], 0
         while position < len(data):
+            starts.append(position)
             fields, position = _sized(data, position)
             body, position = _sized(data, position)
             records.append(Record(_fields(fields), body))
-        found = defaultdict(int)
-        for record in records:
+        self._check(records, starts)
+        return records
+
+    def _check(self, records: List[Record], starts: List[int]) -> None:
+        """Compare the records, which start at ``starts``, with what index and counts say of them."""
+        found, messages, following = defaultdict(int), {}, None
+        for record, start in zip(reversed(records), reversed(starts)):
             if record.is_message:
                 found[record.connection] += 1
+                following = record.connection, record.time
             elif record.fields["op"] != _CONNECTION:
                 raise _Damage("a chunk holds an unknown record")
-        if dict(found) != {number: count for number, count in _counts(self.info) if count}:
-            raise _Damage("a chunk does not hold the messages that the index names")
-        return records
+            messages[start] = following  # an index may point to the connection before a message
+        entries = [
+            (record.connection, (seconds, nanoseconds), start)
+            for record in self.index
+            for seconds, nanoseconds, start in _ENTRY.iter_unpack(record.data)
+        ]
+        if (
+            dict(found) != {number: count for number, count in _counts(self.info) if count}
+            or len(entries) != sum(found.values())
+            or any(messages.get(start) != (number, time) for number, time, start in entries)
+        ):
+            raise _Damage("a chunk does not hold the messages that its index names")
 
     def rebuilt(self, records: List[Record]) -> "Chunk":
         """The chunk with other ``records``, with its compression; its index and its counts follow."""
@@ -158,8 +174,7 @@ class BagReader:
 
     def chunks(self) -> Iterator[Chunk]:
         """All chunks in the order of the file. Raises SourceError when one is damaged or missing."""
-        infos = {_number(info, "chunk_pos", 8): info for info in self.infos}
-        position = self._start
+        infos, position = dict(self._infos), self._start
         while position < self._index_position:
             with self._explained():
                 self._file.seek(position)
@@ -212,7 +227,8 @@ class BagReader:
         for _ in range(_number(self.header, "conn_count")):
             connection = Connection(self._record(_CONNECTION))
             self.connections[connection.number] = connection
-        self.infos = [self._record(_CHUNK_INFO) for _ in range(_number(self.header, "chunk_count"))]
+        infos = [self._record(_CHUNK_INFO) for _ in range(_number(self.header, "chunk_count"))]
+        self._infos = {_number(info, "chunk_pos", 8): info for info in infos}
 
     def _record(self, op: bytes) -> Record:
         record = Record(_fields(self._read_sized()), self._read_sized())
@@ -357,7 +373,10 @@ def _counts(info: Record):
 
 def _unpacked(data: bytes, compression: str, size: int) -> bytes:
     if compression == "bz2":
-        data = bz2.BZ2Decompressor().decompress(data, size + 1)  # no more, whatever a damaged file unfolds to
+        try:
+            data = bz2.BZ2Decompressor().decompress(data, size + 1)  # no more, whatever a damaged file unfolds to
+        except OSError as error:
+            raise _Damage("a chunk cannot be unpacked") from error
     elif compression == "lz4":
         data = _lz4().decompress(data)
     elif compression != "none":
