@@ -164,6 +164,10 @@ def _bag(options) -> int:
             if count:
                 line += ", %d %s" % (count, what)
         print(line + (": %s" % report.reason if report.reason else ""))
+    if any(report.withheld for report in reports.values()):
+        print(
+            "emomask: what was withheld is not in %s; --copy TOPIC keeps it as it is" % options.output, file=sys.stderr
+        )
     if options.json:
         _write_json({topic: dataclasses.asdict(report) for topic, report in reports.items()}, options.json)
     return 1 if any(report.withheld or report.pixelated for report in reports.values()) else 0

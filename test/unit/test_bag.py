@@ -4,12 +4,15 @@ import collections
 import json
 import multiprocessing
 import os
+import queue
 import resource
 import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
+from io import BytesIO
 
 import cv2
 import numpy as np
@@ -17,6 +20,7 @@ import pytest
 
 pytest.importorskip("cv_bridge", reason="needs the ROS package cv_bridge")
 pytest.importorskip("rosbag", reason="needs the ROS package rosbag")
+pytest.importorskip("stereo_msgs", reason="needs the ROS package stereo_msgs")
 
 import rosbag
 import rospy
@@ -24,8 +28,8 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2, Poi
 from std_msgs.msg import Header, String
 from stereo_msgs.msg import DisparityImage
 
-from emomask import Settings, cli
-from emomask.bag import masking
+from emomask import Masked, Settings, cli
+from emomask.bag import masking, streams
 from emomask.bag.format import BagReader
 from emomask.errors import EmomaskError, SinkError, SourceError
 from emomask.nodes.messages import compressed_to_array, image_to_array
@@ -213,9 +217,11 @@ def test_the_number_of_jobs_changes_nothing(rich, masked):
 def test_with_little_memory_the_lookahead_is_cut(rich, masked, monkeypatch, tmp_path):
     monkeypatch.setattr(masking, "MEMORY", 1)
     topic = "/front/image_raw"
-    reports = masking.mask_bag(rich, tmp_path / "out.bag", SETTINGS, [topic.lstrip("/")])
+    reports = masking.mask_bag(rich, tmp_path / "out.bag", SETTINGS, [topic.lstrip("/"), "/depth"])
     assert reports[topic] == masked[1][topic]
     assert messages_of(tmp_path / "out.bag", topic) == messages_of(masked[0], topic)
+    assert (reports["/depth"].masked, reports["/depth"].withheld) == (FRAMES, 0)
+    assert messages_of(tmp_path / "out.bag", "/depth") == messages_of(rich, "/depth")
     assert reports["/left/image_mono"].withheld == FRAMES and "--topics" in reports["/left/image_mono"].reason
 
 
@@ -225,6 +231,72 @@ def test_copied_topics_stay_whatever_they_show(rich, tmp_path):
     out = tmp_path / "out.bag"
     assert cli.main(["bag", str(rich), str(out), "--copy"] + topics) == 0
     assert out.read_bytes() == rich.read_bytes()
+
+
+def test_types_that_may_carry_pictures_are_withheld(tmp_path):
+    """By name, by what their definition holds, or because they are images of another version."""
+    inside = "Header header\nsensor_msgs/Image[] crops\n%s\nMSG: sensor_msgs/Image\nuint8[] data" % ("=" * 80)
+    withheld = [
+        ("theora_image_transport/Packet", ""),
+        ("ffmpeg_image_transport_msgs/FFMPEGPacket", ""),
+        ("foxglove_msgs/CompressedVideo", ""),
+        ("some_driver/ThermalImage", ""),
+        ("people_msgs/Crops", inside),
+        ("sensor_msgs/Image", "uint8[] data"),
+    ]
+    kept = [
+        ("velodyne_msgs/VelodynePacket", ""),
+        ("visualization_msgs/ImageMarker", ""),
+        ("emomask/Faces", "Face[] faces"),
+    ]
+    with rosbag.Bag(str(tmp_path / "in.bag"), "w") as bag:
+        for number, (kind, definition) in enumerate(withheld + kept):
+            fields = {
+                "topic": "/%d" % number,
+                "type": kind,
+                "md5sum": "%032d" % number,
+                "message_definition": definition,
+            }
+            raw = (kind, b"bytes", fields["md5sum"], String)
+            bag.write(fields["topic"], raw, stamp(0), raw=True, connection_header=fields)
+    reports = masking.mask_bag(tmp_path / "in.bag", tmp_path / "out.bag", SETTINGS)
+    assert {reports[topic].type: reports[topic].action for topic in reports} == {
+        **dict.fromkeys((kind for kind, _ in withheld), "withheld"),
+        **dict.fromkeys((kind for kind, _ in kept), "copied"),
+    }
+    assert all(report.reason for report in reports.values() if report.withheld)
+    with BagReader(tmp_path / "out.bag") as reader:
+        (chunk,) = reader.chunks()
+        assert sum(record.is_message for record in reader.records(chunk)) == len(kept)
+
+
+def serialised(message):
+    buffer = BytesIO()
+    message.serialize(buffer)
+    return buffer.getvalue()
+
+
+def test_a_frame_pixelated_as_a_whole_replaces_all(astronaut):
+    message = frames_of(astronaut, 0)["/front/image_raw"]
+    inbox = queue.Queue()
+    inbox.put((serialised(message), 1.0))
+    messages = streams._Messages(streams.Job(message._type, False, 95), None, threading.Lock(), inbox)
+    frame, _ = next(messages.frames())
+    result = messages.result(Masked(np.full_like(frame, 50), [], 1.0, "a network failed"))
+    assert (result.faces, result.reason) == (0, "a network failed")
+    assert (image_to_array(Image().deserialize(result.data)) == 50).all()
+
+
+@pytest.mark.parametrize("form", ["16UC1; compressedDepth png", "16UC1; png compressed "])
+def test_compressed_depth_is_no_picture(form):
+    inbox = queue.Queue()
+    data = cv2.imencode(".png", np.full((20, 30), 1000, np.uint16))[1].tobytes()
+    inbox.put((serialised(CompressedImage(header(0), form, data)), 1.0))
+    messages = streams._Messages(streams.Job("sensor_msgs/CompressedImage", False, 95), None, threading.Lock(), inbox)
+    frame, _ = next(messages.frames())
+    assert frame is None
+    result = messages.result(Masked(None, [], 1.0, "no frame"))
+    assert result.data is None and "distances" in result.reason
 
 
 @pytest.mark.parametrize("compression", ["none", "bz2", "lz4"])

@@ -170,7 +170,7 @@ class _Messages:
         if encoding.startswith("32F") or encoding == "compressedDepth":
             raise FrameError("%s holds distances, not a picture, and cannot be masked" % encoding)
         if encoding == "16UC1" and not self._job.is_picture:
-            raise FrameError("16UC1 holds distances as a rule; name the topic with --topics if it is a picture")
+            raise FrameError("16UC1 holds distances as a rule; if this is a picture, name it with --topics")
 
     def result(self, masked: Masked) -> Result:
         """The message of the oldest frame, serialised, with the pixels of ``masked``."""
