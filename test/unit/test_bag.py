@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from io import BytesIO
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -503,13 +504,45 @@ def test_a_missing_model_is_an_error(rich, tmp_path):
     assert not list(tmp_path.iterdir()) and not multiprocessing.active_children()
 
 
-def test_ctrl_c_leaves_nothing(rich, tmp_path):
-    out = tmp_path / "out.bag"
+def started(rich, folder):
+    """The command as a process that has begun to write into ``folder``."""
     program = "import sys; from emomask.cli import main; sys.exit(main())"
-    process = subprocess.Popen([sys.executable, "-c", program, "bag", str(rich), str(out)], stderr=subprocess.PIPE)
-    while not list(tmp_path.iterdir()):
+    command = [sys.executable, "-c", program, "bag", str(rich), str(folder / "out.bag")]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE)
+    while not list(folder.iterdir()):
         assert process.poll() is None
         time.sleep(0.02)
+    return process
+
+
+def children_of(process):
+    """The numbers of the processes that a running command has started."""
+    return [int(number) for number in Path("/proc/{0}/task/{0}/children".format(process.pid)).read_text().split()]
+
+
+def runs(number):
+    try:
+        return Path("/proc/%d/stat" % number).read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def test_no_worker_outlives_a_command_that_is_killed(rich, tmp_path):
+    process = started(rich, tmp_path)
+    while len(children_of(process)) < len(PICTURES):
+        assert process.poll() is None
+    time.sleep(1.0)  # they are at work now
+    workers = children_of(process)
+    process.kill()
+    process.communicate()
+    end = time.monotonic() + 20
+    while any(map(runs, workers)):
+        assert time.monotonic() < end
+        time.sleep(0.1)
+
+
+def test_ctrl_c_leaves_nothing(rich, tmp_path):
+    process = started(rich, tmp_path)
     process.send_signal(signal.SIGINT)
     assert process.communicate(timeout=30)[1].splitlines()[-1] == b"emomask: interrupted"
     assert process.returncode == 130

@@ -20,8 +20,8 @@ from emomask.settings import Settings
 # Frames that wait when the settings leave it open: a file is in no hurry, and a third of a second at 30 frames/s is
 # what a face that enters the picture needs to be found.
 LOOKAHEAD = 10
-# Bytes of unpacked chunks that wait for their images. A topic so slow that its lookahead would hold more of the others
-# gets less of it.
+# Bytes of unpacked chunks that wait for their images; in memory they are two to three times as many. A topic so slow
+# that its lookahead would hold more of the others gets less of it.
 MEMORY = 1 << 28
 
 _CLOUDS = {"sensor_msgs/PointCloud": PointCloud, "sensor_msgs/PointCloud2": PointCloud2}
@@ -130,10 +130,7 @@ class _Run:
         """Copy and mask everything."""
         pending, held = collections.deque(), 0
         for chunk in self._reader.chunks():
-            records = self._reader.records(chunk)
-            for record in filter(self._is_masked, records):
-                self._stream_of(record).put(record.data, record.seconds)
-            pending.append((chunk, records))
+            pending.append((chunk, [self._sent(record) for record in self._reader.records(chunk)]))
             held += chunk.size
             while held > MEMORY:
                 held -= pending[0][0].size
@@ -141,6 +138,13 @@ class _Run:
         while pending:
             self._write(*pending.popleft(), progress)
         return self._reports
+
+    def _sent(self, record: Record) -> Record:
+        """The record; when it is an image, without its data, which is on its way through its stream."""
+        if not self._is_masked(record):
+            return record
+        self._stream_of(record).put(record.data, record.seconds)
+        return record.replaced(b"")
 
     def _write(self, chunk, records, progress) -> None:
         kept = [record for record in map(self._kept, records) if record is not None]

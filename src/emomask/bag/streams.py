@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import queue
 import signal
+import threading
 from io import BytesIO
 from typing import NamedTuple, Optional
 
@@ -112,6 +113,7 @@ class Stream:
 def _work(job: Job, settings: Settings, turn, inbox, outbox) -> None:
     """The life of a worker process; its parent ends it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()  # a parent that is killed cannot
     try:
         masker = Masker(settings)
     except EmomaskError as error:
@@ -137,7 +139,7 @@ class _Messages:
     def frames(self):
         """Yield ``(frame, seconds)`` for each message; frame is None when it cannot be decoded."""
         while True:
-            item = self._put_off or _next(self._inbox)
+            item = self._put_off or self._inbox.get()
             self._put_off = None
             if item is None:
                 return
@@ -198,9 +200,6 @@ def _reason(error: Exception) -> str:
     return text if isinstance(error, FrameError) else "%s: %.200s" % (type(error).__name__, text)
 
 
-def _next(inbox):
-    while True:
-        with contextlib.suppress(queue.Empty):
-            return inbox.get(timeout=1.0)
-        if not multiprocessing.parent_process().is_alive():
-            os._exit(1)
+def _end_with_parent() -> None:
+    multiprocessing.parent_process().join()
+    os._exit(1)
