@@ -142,8 +142,8 @@ def _bag(options) -> int:
         from emomask.bag import mask_bag
     except ImportError as error:
         raise EmomaskError(
-            "Masking bags needs ROS (%s): source the workspace that emomask was built in. On Debian, 'make build' "
-            "installs what is missing (python3-cv-bridge, ros-sensor-msgs ...) and builds it." % error
+            "Masking bags needs ROS's Python packages (%s): source ROS's setup.bash, or on Debian 'apt-get install "
+            "python3-cv-bridge python3-sensor-msgs', and use a Python that sees the system's packages." % error
         ) from error
     reports = mask_bag(
         options.input,

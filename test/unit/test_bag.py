@@ -244,6 +244,7 @@ def test_types_that_may_carry_pictures_are_withheld(tmp_path):
         ("some_driver/ThermalImage", ""),
         ("people_msgs/Crops", inside),
         ("sensor_msgs/Image", "uint8[] data"),
+        ("sensor_msgs/PointCloud2", "uint8[] data"),
     ]
     kept = [
         ("velodyne_msgs/VelodynePacket", ""),
@@ -504,20 +505,9 @@ def test_a_missing_model_is_an_error(rich, tmp_path):
     assert not list(tmp_path.iterdir()) and not multiprocessing.active_children()
 
 
-def started(rich, folder):
-    """The command as a process that has begun to write into ``folder``."""
-    program = "import sys; from emomask.cli import main; sys.exit(main())"
-    command = [sys.executable, "-c", program, "bag", str(rich), str(folder / "out.bag")]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE)
-    while not list(folder.iterdir()):
-        assert process.poll() is None
-        time.sleep(0.02)
-    return process
-
-
 def children_of(process):
     """The numbers of the processes that a running command has started."""
-    return [int(number) for number in Path("/proc/{0}/task/{0}/children".format(process.pid)).read_text().split()]
+    return [int(number) for number in Path("/proc/%d/task/%d/children" % ((process.pid,) * 2)).read_text().split()]
 
 
 def runs(number):
@@ -527,11 +517,21 @@ def runs(number):
         return False
 
 
+def started(rich, folder):
+    """The command as a process whose workers are about to begin, writing into ``folder``."""
+    program = "import sys; from emomask.cli import main; sys.exit(main())"
+    command = [sys.executable, "-c", program, "bag", str(rich), str(folder / "out.bag")]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, start_new_session=True)
+    while len(children_of(process)) <= len(PICTURES):  # one of them keeps track of semaphores
+        assert process.poll() is None
+        time.sleep(0.02)
+    time.sleep(0.5)
+    assert [path.suffix for path in folder.iterdir()] == [".part"]
+    return process
+
+
 def test_no_worker_outlives_a_command_that_is_killed(rich, tmp_path):
     process = started(rich, tmp_path)
-    while len(children_of(process)) < len(PICTURES):
-        assert process.poll() is None
-    time.sleep(1.0)  # they are at work now
     workers = children_of(process)
     process.kill()
     process.communicate()
@@ -543,8 +543,8 @@ def test_no_worker_outlives_a_command_that_is_killed(rich, tmp_path):
 
 def test_ctrl_c_leaves_nothing(rich, tmp_path):
     process = started(rich, tmp_path)
-    process.send_signal(signal.SIGINT)
-    assert process.communicate(timeout=30)[1].splitlines()[-1] == b"emomask: interrupted"
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+    assert process.communicate(timeout=30)[1] == b"emomask: interrupted\n"
     assert process.returncode == 130
     assert not list(tmp_path.iterdir())
 

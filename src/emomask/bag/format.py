@@ -229,6 +229,8 @@ class BagReader:
             self.connections[connection.number] = connection
         infos = [self._record(_CHUNK_INFO) for _ in range(_number(self.header, "chunk_count"))]
         self._infos = {_number(info, "chunk_pos", 8): info for info in infos}
+        if len(self.connections) != _number(self.header, "conn_count") or len(self._infos) != len(infos):
+            raise _Damage("its index names something twice")
 
     def _record(self, op: bytes) -> Record:
         record = Record(_fields(self._read_sized()), self._read_sized())

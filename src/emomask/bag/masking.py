@@ -25,6 +25,7 @@ LOOKAHEAD = 10
 MEMORY = 1 << 28
 
 _CLOUDS = {"sensor_msgs/PointCloud": PointCloud, "sensor_msgs/PointCloud2": PointCloud2}
+_READ = {**IMAGES, **_CLOUDS}
 # Types that carry pictures in a way that is not masked: by what their definition holds, and by their name.
 _HOLDS_PICTURES = re.compile(r"^MSG: (sensor_msgs/(?:Compressed)?Image|sensor_msgs/PointCloud2?)\s*$", re.MULTILINE)
 _NAMED_PICTURE = re.compile(r"image_transport|ffmpeg|theora|[hx]26[45]|(Image|Video)s?$", re.IGNORECASE)
@@ -148,8 +149,8 @@ class _Run:
 
     def _write(self, chunk, records, progress) -> None:
         kept = [record for record in map(self._kept, records) if record is not None]
-        same = len(kept) == len(records) and all(map(lambda one, other: one is other, kept, records))
-        self._writer.write(chunk if same else chunk.rebuilt(kept))
+        touched = len(kept) < len(records) or any(new is not old for new, old in zip(kept, records))
+        self._writer.write(chunk.rebuilt(kept) if touched else chunk)
         progress.update(len(chunk.record.data))
 
     def _kept(self, record: Record) -> Optional[Record]:
@@ -198,12 +199,12 @@ class _Run:
         """Why all messages of a connection are withheld; None when they are not."""
         if connection.topic in self._copied:
             return None
-        if connection.type in IMAGES:
-            if connection.md5sum != IMAGES[connection.type]._md5sum:
+        if connection.type in _READ:
+            if connection.md5sum != _READ[connection.type]._md5sum:
                 return "it is another version of %s than the one installed" % connection.type
-            if self._chosen and connection.topic not in self._chosen:
+            if connection.type in IMAGES and self._chosen and connection.topic not in self._chosen:
                 return "--topics does not name it"
-        elif connection.type not in _CLOUDS:
+        else:
             inside = _HOLDS_PICTURES.search(connection.definition)
             if inside:
                 return "a %s holds a %s, which is not masked there" % (connection.type, inside.group(1))

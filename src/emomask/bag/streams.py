@@ -75,7 +75,12 @@ class Stream:
         self._process = _context.Process(
             target=_work, args=(job, settings, turn, self._inbox, self._outbox), daemon=True
         )
-        self._process.start()
+        # The process inherits this: Ctrl-C, which a terminal sends to all, is its parent's alone to handle.
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+        try:
+            self._process.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
     def put(self, data: bytes, recorded: float) -> None:
         """Give a serialised message and when it was recorded, in seconds. Never waits."""
@@ -112,7 +117,6 @@ class Stream:
 
 def _work(job: Job, settings: Settings, turn, inbox, outbox) -> None:
     """The life of a worker process; its parent ends it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()  # a parent that is killed cannot
     try:
         masker = Masker(settings)
