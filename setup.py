@@ -17,6 +17,7 @@ setup(
     package_dir={"": "src"},
     packages=[
         "emomask",
+        "emomask.bag",
         "emomask.evaluation",
         "emomask.masks",
         "emomask.media",

@@ -39,6 +39,29 @@ def _parser() -> argparse.ArgumentParser:
 
     _add_mask(commands.add_parser("mask", help="mask pictures, videos and folders of them"))
 
+    bag = commands.add_parser(
+        "bag",
+        help="mask the images in a rosbag (needs ROS)",
+        description="Masks every sensor_msgs/Image and CompressedImage of a rosbag; all else stays as it is. Left out "
+        "are images that cannot be masked (depth, damaged) and other messages with pictures (coloured point clouds, "
+        "video packets). Exit code: 0 all masked, 1 something withheld or failed, 2 usage.",
+    )
+    bag.add_argument("input", type=Path, metavar="IN.bag", help="an indexed bag")
+    bag.add_argument("output", type=Path, metavar="OUT.bag", help="an older one is replaced when the new one is whole")
+    bag.add_argument(
+        "--topics", nargs="+", action="extend", default=[], metavar="TOPIC", help="mask these; withhold other images"
+    )
+    bag.add_argument(
+        "--copy", nargs="+", action="extend", default=[], metavar="TOPIC", help="copy these, whatever they show"
+    )
+    bag.add_argument("--jobs", type=_positive, default=1, help="topics that are masked at a time (default: 1)")
+    bag.add_argument(
+        "--jpeg-quality", type=_percentage, default=95, metavar="1..100", help="of masked JPEG images (default: 95)"
+    )
+    bag.add_argument("--json", type=Path, help="write the report there, an object for each topic")
+    _add_settings(bag, Settings, lookahead=10)
+    bag.set_defaults(run=_bag)
+
     train = commands.add_parser("train", help="train a network")
     networks = train.add_subparsers(dest="network", metavar="NETWORK", required=True)
     emotion = networks.add_parser("emotion", help="the 42x42 emotion network, on FER2013")
@@ -98,21 +121,32 @@ def _positive(text: str) -> int:
     return value
 
 
-def _add_settings(parser: argparse.ArgumentParser, *kinds) -> None:
-    """One option for each of the settings, named as they are; the settings check the values."""
+def _percentage(text: str) -> int:
+    value = int(text)
+    if not 1 <= value <= 100:
+        raise argparse.ArgumentTypeError("must be 1 to 100")
+    return value
+
+
+def _add_settings(parser: argparse.ArgumentParser, *kinds, **defaults) -> None:
+    """One option for each of the settings of ``kinds``, named as they are; the settings check the values.
+
+    ``defaults``: those of this command where they are not the settings' own.
+    """
     group = parser.add_argument_group("settings")
     for field in (field for kind in kinds for field in dataclasses.fields(kind)):
         name, doc = "--" + field.name.replace("_", "-"), field.metadata["doc"].replace("%", "%%")
         if isinstance(field.default, bool):
             group.add_argument(name, dest=field.name, default=argparse.SUPPRESS, action="store_true", help=doc)
             continue
+        default = defaults.get(field.name, field.default)
         group.add_argument(
             name,
             dest=field.name,
-            default=argparse.SUPPRESS,
+            default=defaults.get(field.name, argparse.SUPPRESS),
             choices=field.metadata["choices"],
             metavar=None if field.metadata["choices"] else "VALUE",
-            help="%s (default: %s)" % (doc, field.default if field.default != "" else "empty"),
+            help="%s (default: %s)" % (doc, default if default != "" else "empty"),
         )
 
 
@@ -171,6 +205,42 @@ def _print_error(text: str) -> None:
     print("emomask: error: %s" % one_line(text), file=sys.stderr)
 
 
+def _bag(options) -> int:
+    try:
+        from emomask.bag import mask_bag
+    except ImportError as error:
+        raise EmomaskError(
+            "Masking bags needs ROS's Python packages (%s): source ROS's setup.bash, or on Debian 'apt-get install "
+            "python3-cv-bridge python3-sensor-msgs', and use a Python that sees the system's packages." % error
+        ) from error
+    reports = mask_bag(
+        options.input,
+        options.output,
+        _settings(options),
+        options.topics,
+        options.copy,
+        options.jobs,
+        options.jpeg_quality,
+    )
+    for topic, report in sorted(reports.items()):
+        line = "%s (%s): %d messages" % (topic, report.type, report.messages)
+        if report.action == "masked":
+            line += ", %d masked, %d faces" % (report.masked, report.faces)
+        elif report.action == "copied":
+            line += ", copied"
+        for what, count in (("withheld", report.withheld), ("pixelated", report.pixelated)):
+            if count:
+                line += ", %d %s" % (count, what)
+        print(line + (": %s" % report.reason if report.reason else ""))
+    if any(report.withheld for report in reports.values()):
+        print(
+            "emomask: what was withheld is not in %s; --copy TOPIC keeps it as it is" % options.output, file=sys.stderr
+        )
+    if options.json:
+        _write_json({topic: dataclasses.asdict(report) for topic, report in reports.items()}, options.json)
+    return 1 if any(report.withheld or report.pixelated for report in reports.values()) else 0
+
+
 def _train_emotion(options) -> int:
     _prepare_torch(options.threads)
     from emomask.training.emotion import train_emotion
@@ -214,8 +284,12 @@ def _report(figures, path) -> int:
     for name, value in figures.items():
         print("%-20s %s" % (name, "%.4f" % value if isinstance(value, float) else value))
     if path:
-        try:
-            path.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
-        except OSError as error:
-            raise EmomaskError("%s cannot be written: %s" % (path, error.strerror or error)) from error
+        _write_json(figures, path)
     return 0
+
+
+def _write_json(figures, path: Path) -> None:
+    try:
+        path.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise EmomaskError("%s cannot be written: %s" % (path, error.strerror or error)) from error

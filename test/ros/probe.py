@@ -17,6 +17,9 @@ DEADLINE = 60.0
 # The face in ``astronaut_frame()``, from ear to ear and from hairline to chin: left, top, right, bottom.
 FACE = (238, 64, 340, 180)
 
+# A face cut by the frame's border counts from this width and height on, in pixels.
+SMALLEST = 40
+
 
 def astronaut_frame():
     """uint8 (480, 640, 3) BGR: the astronaut between two flat margins."""
@@ -40,6 +43,11 @@ def covered_fraction(frame, masked, box):
     left, top, right, bottom = (int(value) for value in box)
     parts = [picture[max(0, top) : bottom, max(0, left) : right].astype(int) for picture in (frame, masked)]
     return float((np.abs(parts[0] - parts[1]).max(axis=2) > 8).mean())
+
+
+def visible(box):
+    """Whether a box clipped to the frame still shows enough for a person to be recognised."""
+    return min(box.width, box.height) >= SMALLEST and 0.5 <= box.width / box.height <= 1.5
 
 
 class Probe:

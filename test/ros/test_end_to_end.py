@@ -9,7 +9,7 @@ import unittest
 import zlib
 
 import rospy
-from probe import covered_fraction
+from probe import covered_fraction, visible
 from sensor_msgs.msg import CameraInfo, Image
 
 from emomask.media.demo_clip import FRAMES, RATE, DemoClip, true_faces
@@ -18,13 +18,6 @@ from emomask.nodes.messages import image_to_array
 
 WANTED = FRAMES  # masked frames to look at; the clip runs in a loop
 SECONDS = 60  # enough of the clip for a slow machine, too
-# A face cut by the frame's border counts from this width and height on, in pixels.
-SMALLEST = 40
-
-
-def visible(box):
-    """Whether a box clipped to the frame still shows enough for a person to be recognised."""
-    return min(box.width, box.height) >= SMALLEST and 0.5 <= box.width / box.height <= 1.5
 
 
 class EndToEndTest(unittest.TestCase):

@@ -367,3 +367,96 @@ def test_check_cv_bridge_names_the_remedy(monkeypatch, failure):
     with pytest.raises(messages.CvBridgeUnusable, match='"numpy<2" "opencv-python<4.12"') as raised:
         messages.check_cv_bridge()
     assert "\n" not in str(raised.value)
+
+
+BOX = Box(20.4, 10, 41, 31.5)  # with an odd edge and fractions
+
+
+def inside(shape, grown=0):
+    """A boolean mask of the pixels in ``BOX``, which covering may grow by a pixel where two columns share colours."""
+    mask = np.zeros(shape[:2], bool)
+    mask[10 - grown : 32 + grown, 20 - grown : 41 + grown] = True
+    return mask
+
+
+@pytest.mark.parametrize(
+    "encoding, pixels, tolerance",
+    [
+        ("bgr8", lambda p: p, 0),
+        ("8UC3", lambda p: p, 0),
+        ("rgb8", lambda p: p[:, :, ::-1], 0),
+        ("bgra8", with_alpha, 0),
+        ("rgba8", lambda p: with_alpha(p[:, :, ::-1]), 0),
+        ("mono8", grey, None),
+        ("mono16", lambda p: grey(p).astype(np.uint16) * 16, None),
+        ("bgr16", lambda p: p.astype(np.uint16) * 257, 0),
+        ("rgba16", lambda p: with_alpha(p[:, :, ::-1]).astype(np.uint16) * 257, 0),
+        ("bayer_rggb8", lambda p: mosaic(p, "rggb"), 2),
+        ("bayer_gbrg8", lambda p: mosaic(p, "gbrg"), 2),
+        ("bayer_grbg16", lambda p: mosaic(p, "grbg").astype(np.uint16) * 257, 2),
+        ("yuv422", lambda p: packed_yuv(p, False), 4),
+        ("yuyv", lambda p: packed_yuv(p, True), 4),
+    ],
+)
+@pytest.mark.parametrize("padding, big", [(0, False), (6, True)])
+def test_covering_keeps_the_encoding_and_all_other_pixels(picture, encoding, pixels, tolerance, padding, big):
+    pixels = pixels(picture)
+    before = message(pixels, encoding, padding and pixels[0].nbytes + padding, big)
+    after = over_the_wire(before)
+    masked = picture.copy()
+    masked[10:32, 20:41] = (30, 130, 200)
+    messages.cover_image(after, masked, [BOX])
+
+    for name in ("header", "height", "width", "encoding", "is_bigendian", "step"):
+        assert getattr(after, name) == getattr(before, name)
+    rows = [np.frombuffer(image.data, np.uint8).reshape(64, -1) for image in (before, after)]
+    size = pixels[0].nbytes
+    assert not rows[1][:, size:].any()
+    outside = ~inside(picture.shape, grown=1)
+    unchanged = [part[:, :size].reshape(64, 96, -1)[outside] for part in rows]
+    np.testing.assert_array_equal(*unchanged)
+
+    shown = messages.image_to_array(after)[12:30, 22:39].astype(int)
+    expected = np.array((30, 130, 200))
+    if tolerance is None:
+        expected, tolerance = grey(np.full((1, 1, 3), (30, 130, 200), np.uint8))[0, 0].astype(int), 0
+    assert np.abs(shown - expected).max() <= tolerance
+
+
+@pytest.mark.parametrize("extension, form", [(".png", "png"), (".jpg", "bgr8; jpeg compressed bgr8")])
+def test_covering_a_compressed_image(picture, extension, form):
+    image = compressed(picture, extension, form)
+    image.header.seq = 5
+    masked = picture.copy()
+    masked[10:32, 20:41] = (30, 130, 200)
+    messages.cover_compressed(image, masked, [BOX])
+    assert (image.format, image.header.seq) == (form, 5)
+    tolerance = 0 if extension == ".png" else 40
+    assert np.abs(messages.compressed_to_array(image).astype(int) - masked).max() <= tolerance
+
+
+@pytest.mark.parametrize(
+    "pixels, form",
+    [
+        (lambda p: grey(p).astype(np.uint16) * 3, "mono16; png compressed "),
+        (with_alpha, "png"),
+        (lambda p: p[:, :, ::-1], "rgb8; png compressed rgb8"),
+        (lambda p: mosaic(p, "rggb"), "bayer_rggb8; png compressed "),
+    ],
+)
+def test_a_png_keeps_its_depth_and_its_other_pixels(picture, pixels, form):
+    image = compressed(pixels(picture), form=form)
+    messages.cover_compressed(image, np.zeros_like(picture), [BOX])
+    after = cv2.imdecode(np.frombuffer(image.data, np.uint8), cv2.IMREAD_UNCHANGED)
+    outside = ~inside(picture.shape, grown=1)
+    assert after.dtype == pixels(picture).dtype
+    np.testing.assert_array_equal(after[outside], pixels(picture)[outside])
+    assert not messages.compressed_to_array(image)[12:30, 22:39].any()
+
+
+def test_covering_drops_what_else_a_jpeg_holds(picture):
+    image = compressed(picture, ".jpg", "jpeg")
+    thumbnail = b"Exif\0\0 a thumbnail"
+    image.data = image.data[:2] + b"\xff\xe1" + struct.pack(">H", len(thumbnail) + 2) + thumbnail + image.data[2:]
+    messages.cover_compressed(image, picture, [])
+    assert b"thumbnail" not in image.data

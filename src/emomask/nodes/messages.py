@@ -1,5 +1,6 @@
 """Messages to arrays and back: sensor_msgs images, compressed images, and the faces message."""
 
+import math
 import struct
 import sys
 from typing import Iterable, Tuple
@@ -10,7 +11,6 @@ from cv_bridge import CvBridge
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
-from emomask import msg as messages
 from emomask.errors import EmomaskError, FrameError
 from emomask.faces import Box, Face
 
@@ -37,6 +37,11 @@ _DIRECT = {
     "yuv422_yuy2": (2, cv2.COLOR_YUV2BGR_YUY2),
 }
 _WRITTEN = {"bgr8": None, "rgb8": cv2.COLOR_BGR2RGB, "mono8": cv2.COLOR_BGR2GRAY}
+
+# Rows y, u, v; columns b, g, r, 1: BT.601 with the limited range, as in the conversion to BGR.
+_BGR_TO_YUV = np.array(
+    [[0.098, 0.504, 0.257, 16], [0.439, -0.291, -0.148, 128], [-0.071, -0.368, 0.439, 128]], np.float64
+)
 
 _bridge = CvBridge()
 
@@ -82,26 +87,7 @@ def image_to_array(image: Image) -> np.ndarray:
 
     Raises FrameError when the size, step, data or encoding do not make a picture.
     """
-    encoding = _SAME_AS.get(image.encoding, image.encoding)
-    kind, channels = _layout(encoding)
-    width, height = image.width, image.height
-    _check_size(width, height)
-    row = width * channels * kind.itemsize
-    step = image.step or row
-    if step < row:
-        raise FrameError("the step of %d bytes is less than a row of %d %s pixels" % (step, width, encoding))
-    if len(image.data) < (height - 1) * step + row:
-        raise FrameError(
-            "the %dx%d %s image is truncated: it has %d of %d bytes"
-            % (width, height, encoding, len(image.data), height * step)
-        )
-    pixels = np.ndarray(
-        (height, width, channels),
-        kind.newbyteorder(">" if image.is_bigendian else "<"),
-        image.data,
-        strides=(step, channels * kind.itemsize, kind.itemsize),
-    )
-    return _to_bgr(pixels, encoding)
+    return _to_bgr(*_pixels(image, image.data))
 
 
 def compressed_to_array(image: CompressedImage) -> np.ndarray:
@@ -111,22 +97,37 @@ def compressed_to_array(image: CompressedImage) -> np.ndarray:
     that image_transport writes, its Bayer pattern and its channel order are honoured. A truncated JPEG is refused or
     gets a grey end, as the version of OpenCV decides. Raises FrameError for data that is not a JPEG or PNG picture.
     """
-    width, height = _compressed_size(image.data)
-    _check_size(width, height)
-    try:
-        pixels = cv2.imdecode(np.frombuffer(image.data, np.uint8), cv2.IMREAD_UNCHANGED)
-    except cv2.error as error:
-        raise FrameError("the compressed image cannot be decoded: %s" % _one_line(error)) from error
-    if pixels is None:
-        raise FrameError("the compressed image cannot be decoded: its JPEG or PNG data is damaged")
-    channels = 1 if pixels.ndim == 2 else pixels.shape[2]
-    source, _, stored = image.format.partition(";")
-    encoding = {1: "mono", 3: "bgr", 4: "bgra"}[channels]
-    if channels == 1 and source.startswith("bayer_"):
-        encoding = source.strip().rstrip("0123456789")
-    elif channels == 3 and "compressed rgb" in stored:
-        encoding = "rgb"
-    return _to_bgr(pixels.reshape(pixels.shape[0], pixels.shape[1], channels), encoding + str(8 * pixels.itemsize))
+    return _to_bgr(*_decoded(image))
+
+
+def cover_image(image: Image, masked: np.ndarray, boxes: Iterable[Box]) -> None:
+    """Replace the pixels of an Image message inside ``boxes`` by those of ``masked``, uint8 ``(H, W, 3)`` BGR.
+
+    All other pixels, the encoding, the step and the byte order stay; a Bayer mosaic stays one. Alpha becomes opaque
+    inside the boxes. Bytes that are no pixels (padded rows) become 0, for they may show more of the scene. Raises
+    FrameError as ``image_to_array`` does.
+    """
+    pixels, encoding = _pixels(image, image.data)
+    data = bytearray(len(image.data))
+    covered, _ = _pixels(image, data)
+    covered[...] = pixels
+    _paint(covered, encoding, masked, boxes)
+    image.data = bytes(data)
+
+
+def cover_compressed(image: CompressedImage, masked: np.ndarray, boxes: Iterable[Box], quality: int = 95) -> None:
+    """As ``cover_image`` for a CompressedImage message: the format stays, JPEG or PNG.
+
+    A PNG keeps its other pixels exactly; a JPEG is written anew with ``quality`` 1..100. Whatever else the file held
+    (EXIF data, a thumbnail) is gone. Raises FrameError as ``compressed_to_array`` does.
+    """
+    pixels, encoding = _decoded(image)
+    _paint(pixels, encoding, masked, boxes)
+    suffix = ".png" if image.data[:1] == b"\x89" else ".jpg"
+    done, data = cv2.imencode(suffix, pixels, (cv2.IMWRITE_JPEG_QUALITY, quality) if suffix == ".jpg" else ())
+    if not done:
+        raise FrameError("a picture of shape %s cannot be written as %s" % (pixels.shape, suffix))
+    image.data = data.tobytes()
 
 
 def array_to_image(array: np.ndarray, header: Header, encoding: str = "bgr8") -> Image:
@@ -158,22 +159,67 @@ def array_to_compressed(array: np.ndarray, header: Header, quality: int = 90) ->
     return CompressedImage(header=copied(header), format="jpeg", data=data.tobytes())
 
 
-def faces_to_message(faces: Iterable[Face], header: Header) -> messages.Faces:
+def faces_to_message(faces: Iterable[Face], header: Header):
     """The emomask/Faces message of one frame, with a copy of ``header``. No pixels are in it."""
-    return messages.Faces(header=copied(header), faces=[_face_to_message(face) for face in faces])
+    # Images are converted also where the messages of emomask were not built.
+    from emomask import msg as messages
 
-
-def _face_to_message(face: Face) -> messages.Face:
-    return messages.Face(
-        track_id=face.track_id,
-        score=face.score,
-        emotion=face.emotion,
-        probabilities=[float(value) for value in face.probabilities],
-        box=messages.Box(*face.box),
-        covered=messages.Box(*(face.covered or Box(0.0, 0.0, 0.0, 0.0))),
-        landmarks=[messages.Point2D(x, y) for x, y in np.asarray(face.landmarks, float).tolist()],
-        held=face.held,
+    return messages.Faces(
+        header=copied(header),
+        faces=[
+            messages.Face(
+                track_id=face.track_id,
+                score=face.score,
+                emotion=face.emotion,
+                probabilities=[float(value) for value in face.probabilities],
+                box=messages.Box(*face.box),
+                covered=messages.Box(*(face.covered or Box(0.0, 0.0, 0.0, 0.0))),
+                landmarks=[messages.Point2D(x, y) for x, y in np.asarray(face.landmarks, float).tolist()],
+                held=face.held,
+            )
+            for face in faces
+        ],
     )
+
+
+def _pixels(image: Image, data) -> Tuple[np.ndarray, str]:
+    """``data``, the bytes of an Image message, as pixels ``(H, W, C)``, not copied, and the name of their encoding."""
+    encoding = _SAME_AS.get(image.encoding, image.encoding)
+    kind, channels = _layout(encoding)
+    width, height = image.width, image.height
+    _check_size(width, height)
+    row = width * channels * kind.itemsize
+    step = image.step or row
+    if step < row:
+        raise FrameError("the step of %d bytes is less than a row of %d %s pixels" % (step, width, encoding))
+    if len(data) < (height - 1) * step + row:
+        raise FrameError(
+            "the %dx%d %s image is truncated: it has %d of %d bytes"
+            % (width, height, encoding, len(data), height * step)
+        )
+    order = ">" if image.is_bigendian else "<"
+    strides = (step, channels * kind.itemsize, kind.itemsize)
+    return np.ndarray((height, width, channels), kind.newbyteorder(order), data, strides=strides), encoding
+
+
+def _decoded(image: CompressedImage) -> Tuple[np.ndarray, str]:
+    """The pixels ``(H, W, C)`` in a CompressedImage message, uint8 or uint16, and the name of their encoding."""
+    width, height = _compressed_size(image.data)
+    _check_size(width, height)
+    try:
+        pixels = cv2.imdecode(np.frombuffer(image.data, np.uint8), cv2.IMREAD_UNCHANGED)
+    except cv2.error as error:
+        raise FrameError("the compressed image cannot be decoded: %s" % _one_line(error)) from error
+    if pixels is None:
+        raise FrameError("the compressed image cannot be decoded: its JPEG or PNG data is damaged")
+    channels = 1 if pixels.ndim == 2 else pixels.shape[2]
+    source, _, stored = image.format.partition(";")
+    encoding = {1: "mono", 3: "bgr", 4: "bgra"}[channels]
+    if channels == 1 and source.startswith("bayer_"):
+        encoding = source.strip().rstrip("0123456789")
+    elif channels == 3 and "compressed rgb" in stored:
+        encoding = "rgb"
+    return pixels.reshape(pixels.shape[0], pixels.shape[1], channels), encoding + str(8 * pixels.itemsize)
 
 
 def _layout(encoding: str) -> Tuple[np.dtype, int]:
@@ -192,8 +238,7 @@ def _layout(encoding: str) -> Tuple[np.dtype, int]:
 def _to_bgr(pixels: np.ndarray, encoding: str) -> np.ndarray:
     """Pixels ``(H, W, C)`` of 8 or 16 bits, any byte order and strides, as a new uint8 ``(H, W, 3)`` BGR array."""
     if pixels.dtype.itemsize == 2:
-        depth = next(bits for bits in (8, 10, 12, 14, 16) if int(pixels.max()) < 1 << bits)
-        pixels = (pixels >> (depth - 8)).astype(np.uint8)
+        pixels = (pixels >> _spare_bits(pixels)).astype(np.uint8)
         encoding = encoding[: -len("16")] + "8"
     try:
         if encoding in _DIRECT:
@@ -204,6 +249,49 @@ def _to_bgr(pixels: np.ndarray, encoding: str) -> np.ndarray:
         return _bridge.imgmsg_to_cv2(packed, "bgr8")
     except (TypeError, cv2.error) as error:
         raise FrameError("the %s image cannot be converted: %s" % (encoding, _one_line(error))) from error
+
+
+def _paint(pixels: np.ndarray, encoding: str, masked: np.ndarray, boxes: Iterable[Box]) -> None:
+    """Write the parts of ``masked``, BGR, that lie in ``boxes`` into ``pixels`` ``(H, W, C)`` of this encoding."""
+    shift = _spare_bits(pixels)
+    for box in boxes:
+        left, top = max(0, math.floor(box.left)), max(0, math.floor(box.top))
+        right, bottom = math.ceil(box.right), math.ceil(box.bottom)
+        if encoding.startswith(("bayer", "yuv422")):  # two columns share colours
+            left, top, right = left - left % 2, top - top % 2, right + right % 2
+        part = masked[top:bottom, left:right]
+        if part.size:
+            pixels[top:bottom, left:right] = _from_bgr(part, encoding).astype(pixels.dtype) << shift
+
+
+def _from_bgr(part: np.ndarray, encoding: str) -> np.ndarray:
+    """The inverse of ``_to_bgr``: 8 bits of ``encoding``, ``(h, w, C)``, of a uint8 BGR part of a picture.
+
+    The part begins at an even row and column where the encoding is one in which they matter.
+    """
+    name = encoding.rstrip("0123456789")
+    if name.startswith("bayer_"):
+        seen = np.empty(part.shape[:2] + (1,), np.uint8)
+        for index, colour in enumerate(name[len("bayer_") :]):
+            y, x = divmod(index, 2)
+            seen[y::2, x::2, 0] = part[y::2, x::2, "bgr".index(colour)]
+        return seen
+    if name.startswith("yuv"):
+        y, u, v = cv2.split(cv2.transform(part, _BGR_TO_YUV))
+        chroma = u.copy()
+        chroma[:, 1::2] = v[:, 0::2]
+        return np.dstack([y, chroma] if encoding == "yuv422_yuy2" else [chroma, y])
+    if name == "mono":
+        return cv2.cvtColor(part, cv2.COLOR_BGR2GRAY)[:, :, None]
+    colours = part[:, :, ::-1] if name.startswith("rgb") else part
+    return np.dstack([colours, np.full(part.shape[:2], 255, np.uint8)]) if name.endswith("a") else colours
+
+
+def _spare_bits(pixels: np.ndarray) -> int:
+    """By how many bits the values of a frame are shifted to make 8 of the 8, 10, 12, 14 or 16 that they use."""
+    if pixels.dtype.itemsize == 1:
+        return 0
+    return next(bits for bits in (8, 10, 12, 14, 16) if int(pixels.max()) < 1 << bits) - 8
 
 
 def _check_size(width: int, height: int) -> None:

@@ -1,0 +1,209 @@
+"""Image topics masked in worker processes, one for each topic."""
+
+import collections
+import contextlib
+import math
+import multiprocessing
+import os
+import queue
+import signal
+import threading
+from io import BytesIO
+from typing import NamedTuple, Optional
+
+from sensor_msgs.msg import CompressedImage, Image
+
+from emomask.errors import EmomaskError, FrameError
+from emomask.faces import Box, Masked
+from emomask.masker import Masker
+from emomask.nodes.messages import compressed_to_array, cover_compressed, cover_image, image_to_array
+from emomask.settings import Settings
+
+IMAGES = {"sensor_msgs/Image": Image, "sensor_msgs/CompressedImage": CompressedImage}
+# Stamps that go back by more seconds are a new recording, by less frames that overtook each other (as the listener).
+CLOCK_JUMP = 0.5
+# Spawned, because the networks' threads do not survive a fork.
+_context = multiprocessing.get_context("spawn")
+
+
+class Job(NamedTuple):
+    """What a worker is to do with the messages of a topic.
+
+    ``type``: a key of ``IMAGES``; ``is_picture``: a person said so, whatever the encoding; ``quality`` of JPEG, 1..100.
+    """
+
+    type: str
+    is_picture: bool
+    quality: int
+
+
+class Result(NamedTuple):
+    """What became of a message: its bytes with ``faces`` regions covered, or None; ``reason`` says what failed."""
+
+    data: Optional[bytes]
+    faces: int
+    reason: Optional[str]
+
+
+class Streams:
+    """The streams of several topics, of which ``jobs`` work at a time; a context manager that ends the processes."""
+
+    def __init__(self, jobs: int):
+        self._turn = _context.Semaphore(jobs)
+        self._streams = []
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for stream in self._streams:
+            stream.close()
+
+    def open(self, job: Job, settings: Settings) -> "Stream":
+        """A stream in a new process."""
+        self._streams.append(Stream(job, settings, self._turn))
+        return self._streams[-1]
+
+
+class Stream:
+    """The messages of one topic on their way through a Masker of their own: as many come out as went in, in order."""
+
+    def __init__(self, job: Job, settings: Settings, turn):
+        self._lookahead = settings.lookahead
+        self._sent = self._received = self._flushed = 0
+        self._inbox, self._outbox = _context.Queue(), _context.Queue()
+        self._process = _context.Process(
+            target=_work, args=(job, settings, turn, self._inbox, self._outbox), daemon=True
+        )
+        # The process inherits this: Ctrl-C, which a terminal sends to all, is its parent's alone to handle.
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+        try:
+            self._process.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+    def put(self, data: bytes, recorded: float) -> None:
+        """Give a serialised message and when it was recorded, in seconds. Never waits."""
+        self._sent += 1
+        self._inbox.put((data, recorded))
+
+    def get(self) -> Result:
+        """The result of the next message; waits for it.
+
+        When messages that were not given yet would be needed for the lookahead, it ends here. Raises EmomaskError when
+        the networks cannot be loaded or the process has died.
+        """
+        if self._received >= max(self._flushed, self._sent - self._lookahead):
+            self._flushed = self._sent
+            self._inbox.put(None)
+        while True:
+            ended = not self._process.is_alive()  # asked before, because a last result may just have come
+            with contextlib.suppress(queue.Empty):
+                result = self._outbox.get(timeout=0.5)
+                break
+            if ended:
+                raise EmomaskError("A process that masks images died (exit code %s)." % self._process.exitcode)
+        if isinstance(result, EmomaskError):
+            raise result
+        self._received += 1
+        return result
+
+    def close(self) -> None:
+        """End the process, whatever it does."""
+        self._inbox.cancel_join_thread()
+        self._process.kill()
+        self._process.join()
+
+
+def _work(job: Job, settings: Settings, turn, inbox, outbox) -> None:
+    """The life of a worker process; its parent ends it."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()  # a parent that is killed cannot
+    try:
+        masker = Masker(settings)
+    except EmomaskError as error:
+        outbox.put(error)
+        return
+    messages = _Messages(job, masker, turn, inbox)
+    while True:  # each time until the frames that wait are asked for, or the clock goes back
+        for masked in masker.stream(messages.frames()):
+            outbox.put(messages.result(masked))
+
+
+class _Messages:
+    """Messages as frames for ``Masker.stream``, and its results as messages."""
+
+    def __init__(self, job: Job, masker: Masker, turn, inbox):
+        self._job, self._masker, self._turn, self._inbox = job, masker, turn, inbox
+        compressed = job.type == "sensor_msgs/CompressedImage"
+        self._to_array = compressed_to_array if compressed else image_to_array
+        self._waiting = collections.deque()  # messages in the stream and why they are no frames, oldest first
+        self._put_off = None
+        self._last = -math.inf
+
+    def frames(self):
+        """Yield ``(frame, seconds)`` for each message; frame is None when it cannot be decoded."""
+        while True:
+            item = self._put_off or self._inbox.get()
+            self._put_off = None
+            if item is None:
+                return
+            with self._turn:
+                message, frame, seconds, reason = self._opened(*item)
+                if seconds < self._last - CLOCK_JUMP:
+                    self._put_off, self._last = item, -math.inf
+                    self._masker.reset()
+                    return
+                self._last = max(seconds, self._last)
+                self._waiting.append((message, reason))
+                yield frame, self._last
+
+    def _opened(self, data: bytes, recorded: float):
+        """The message, its frame or None, its seconds, and why there is no frame."""
+        message = IMAGES[self._job.type]()
+        try:
+            message.deserialize(data)
+            self._refuse_depth(message)
+            frame, reason = self._to_array(message), None
+        except Exception as error:  # whatever is wrong with it, it is withheld and the next is taken
+            return message, None, self._last, _reason(error)
+        return message, frame, message.header.stamp.to_sec() or recorded, reason
+
+    def _refuse_depth(self, message) -> None:
+        if self._job.type == "sensor_msgs/Image":
+            encoding = message.encoding
+        else:
+            encoding = "compressedDepth" if "compressedDepth" in message.format else message.format.partition(";")[0]
+        if encoding.startswith("32F") or encoding == "compressedDepth":
+            raise FrameError("%s holds distances, not a picture, and cannot be masked" % encoding)
+        if encoding == "16UC1" and not self._job.is_picture:
+            raise FrameError("16UC1 holds distances as a rule; if this is a picture, name it with --topics")
+
+    def result(self, masked: Masked) -> Result:
+        """The message of the oldest frame, serialised, with the pixels of ``masked``."""
+        message, reason = self._waiting.popleft()
+        if masked.image is None:
+            return Result(None, 0, reason or masked.error)
+        height, width = masked.image.shape[:2]
+        boxes = [face.covered for face in masked.faces if face.covered]
+        if masked.error:
+            boxes = [Box(0, 0, width, height)]
+        try:
+            if self._job.type == "sensor_msgs/Image":
+                cover_image(message, masked.image, boxes)
+            else:
+                cover_compressed(message, masked.image, boxes, self._job.quality)
+            buffer = BytesIO()
+            message.serialize(buffer)
+        except Exception as error:
+            return Result(None, 0, _reason(error))
+        return Result(buffer.getvalue(), len(masked.faces), masked.error)
+
+
+def _reason(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    return text if isinstance(error, FrameError) else "%s: %.200s" % (type(error).__name__, text)
+
+
+def _end_with_parent() -> None:
+    multiprocessing.parent_process().join()
+    os._exit(1)
