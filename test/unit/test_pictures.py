@@ -161,7 +161,8 @@ def test_other_modes_become_grey_or_colours(small):
     bits = read_picture(saved(image.convert("1"), "PNG"))
     assert bits.grey and set(np.unique(bits.frame)) == {0, 255}
     palette = image.convert("P", palette=Image.Palette.ADAPTIVE)
-    assert np.array_equal(read_picture(saved(palette, "PNG")).frame[..., ::-1], np.asarray(palette.convert("RGB")))
+    for format in ("PNG", "GIF"):
+        assert np.array_equal(read_picture(saved(palette, format)).frame[..., ::-1], np.asarray(palette.convert("RGB")))
     cmyk = read_picture(saved(image.convert("CMYK"), "TIFF", icc_profile=SRGB.replace(b"RGB ", b"CMYK", 1)))
     assert np.array_equal(cmyk.frame[..., ::-1], small) and cmyk.profile == b""
     both = read_picture(saved(np.dstack([grey, 255 - grey]), "PNG"))

@@ -61,10 +61,9 @@ except (AttributeError, OSError):  # a Pillow without libtiff, or with one that 
         return None
 
 
-
 @dataclass(eq=False)
 class Picture:
-    """A still picture, upright, and what is needed to write it back. Nothing here shows more than the frame does.
+    """A still picture, upright, and what is needed to write it back; no thumbnail or other preview.
 
     Attributes
     ----------
@@ -246,38 +245,38 @@ def _decoded(file: BinaryIO, page: int, name: str) -> Picture:
             "%s has %d x %d pixels; more than %d cannot be masked in memory: scale it down or cut it up."
             % (name, width, height, LARGEST_PIXELS)
         )
+    pixels, grey = _values(image, file, page, name)
+    exif, alpha, deep, white = _exif(image), None, None, 65535
+    # Pillow has turned TIFFs already, pillow-heif HEICs.
+    pixels = _upright(pixels, 1 if image.format in ("HEIF", "TIFF") else exif.get(_ORIENTATION))
+    if pixels.ndim == 3 and pixels.shape[2] in (2, 4):
+        pixels, alpha = pixels[..., :-1], np.ascontiguousarray(pixels[..., -1])
+    if pixels.ndim == 3:
+        pixels = pixels[..., 0] if grey else pixels[..., ::-1]
+    pixels = np.ascontiguousarray(pixels)
+    if pixels.dtype == np.uint16:
+        deep, white = pixels, _white(pixels)
+        pixels = (pixels >> 8 if white == 65535 else pixels.astype(np.uint32) * 255 // white).astype(np.uint8)
+    frame = cv2.cvtColor(pixels, cv2.COLOR_GRAY2BGR) if grey else pixels
+    profile = _profile(image.info.get("icc_profile"), grey)
+    return Picture(frame, name, grey, alpha, deep, white, profile, _kept_exif(exif, frame.shape[1], frame.shape[0]))
+
+
+def _values(image: Image.Image, file: BinaryIO, page: int, name: str) -> Tuple[np.ndarray, bool]:
+    """What ``image``, not loaded yet, holds, as ``_Page.pixels``; and whether it is grey."""
     raw_mode = _raw_mode(image)
     tags = dict(image.tag_v2) if image.format == "TIFF" else {}
     if tags.get(_PLANES) == 2 and image.mode in ("RGB", "RGBA") and 16 in tags.get(_BITS, ()):
         # Of these Pillow cannot give the low bytes, and takes them for pixels when the file is not compressed.
         raise SourceError("%s keeps 16-bit colours in separate planes: save it with interleaved ones." % name)
     image.load()
-
-    deep, alpha = _sixteen_bits(image, file, page, raw_mode, name), None
-    if deep is not None:
-        if tags.get(_PHOTOMETRIC) == 0:  # white is zero
-            deep = 65535 - deep
-        grey, pixels = deep.ndim == 2 or deep.shape[2] == 2, deep
-    else:
+    deep = _sixteen_bits(image, file, page, raw_mode, name)
+    if deep is None:
         mode = _eight_bit_mode(image, name)
-        grey, pixels = mode[0] == "L", np.asarray(image if image.mode == mode else image.convert(mode))
-
-    exif = _exif(image)
-    orientation = 1 if image.format in ("HEIF", "TIFF") else exif.get(_ORIENTATION)  # of these, it is applied already
-    pixels = _upright(pixels, orientation)
-    if pixels.ndim == 3 and pixels.shape[2] in (2, 4):
-        pixels, alpha = pixels[..., :-1], np.ascontiguousarray(pixels[..., -1])
-    if pixels.ndim == 3:
-        pixels = pixels[..., 0] if grey else pixels[..., ::-1]
-    pixels = np.ascontiguousarray(pixels)
-    white = 65535
-    if deep is not None:
-        deep, white = pixels, _white(pixels)
-        pixels = (pixels >> 8 if white == 65535 else pixels.astype(np.uint32) * 255 // white).astype(np.uint8)
-    frame = cv2.cvtColor(pixels, cv2.COLOR_GRAY2BGR) if grey else pixels
-    profile = _profile(image.info.get("icc_profile"), grey)
-    kept = _kept_exif(exif, frame.shape[1], frame.shape[0])
-    return Picture(frame, name, grey, alpha, deep, white, profile, kept)
+        return np.asarray(image if image.mode == mode else image.convert(mode)), mode[0] == "L"
+    if tags.get(_PHOTOMETRIC) == 0:  # white is zero
+        deep = 65535 - deep
+    return deep, deep.ndim == 2 or deep.shape[2] == 2
 
 
 def _at_page(file: BinaryIO, page: int, name: str) -> Image.Image:
