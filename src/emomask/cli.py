@@ -190,15 +190,21 @@ def _mask(options) -> int:
             continue
         counts = outcome.counts
         done += 1
-        faces += counts.faces
-        if counts.failed:
-            failed.append((outcome.job.source, "frames withheld"))
+        if counts is not None:
+            faces += counts.faces
+            if counts.failed:
+                failed.append((outcome.job.source, "frames withheld"))
         if not options.quiet and outcome.job.output != STANDARD:
-            what = "%d frames, %d faces, %d frames withheld" % (counts.frames, counts.faces, counts.failed)
-            print("%s: %s" % (one_line(outcome.job.output), "was there already" if counts.skipped else what))
+            print("%s: %s" % (one_line(outcome.job.output), _told(counts)))
     if not options.quiet and len(jobs) > 1:
         print("%d of %d files done, %d faces covered." % (done, len(jobs), faces))
     return 1 if failed else 0
+
+
+def _told(counts) -> str:
+    if counts is None:
+        return "was there already"
+    return "%d frames, %d faces, %d frames withheld" % (counts.frames, counts.faces, counts.failed)
 
 
 def _print_error(text: str) -> None:

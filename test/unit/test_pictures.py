@@ -18,9 +18,9 @@ from emomask import Box, Settings
 from emomask.cli import main
 from emomask.errors import SinkError, SourceError
 from emomask.masker import Masker
-from emomask.masking import mask_file
 from emomask.media import pictures
 from emomask.media.pictures import Picture, is_picture, read_picture, read_pictures, write_picture, write_pictures
+from emomask.offline.files import mask_file
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 BOX = Box(20.0, 10.0, 44.0, 30.0)

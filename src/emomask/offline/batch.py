@@ -14,10 +14,10 @@ _worker: Optional[FileMasker] = None
 
 
 class Outcome(NamedTuple):
-    """What became of a job: the counts, or one line that says why it failed."""
+    """What became of a job: the counts, or one line that says why it failed; neither when it was done before."""
 
     job: Job
-    counts: Optional[Counts]
+    counts: Optional[Counts] = None
     error: Optional[str] = None
 
 

@@ -17,8 +17,9 @@ from emomask.masks.cover import Cover
 from emomask.masks.styles import pixelated_frame
 from emomask.media.address import CAMERA, DEMO, STREAM, parse_address
 from emomask.media.download import download
+from emomask.media.encoders import CONTAINERS
 from emomask.media.movie import Movie, MovieFrame
-from emomask.media.pictures import MaskedPage, is_picture, output_format, read_pictures, write_pictures
+from emomask.media.pictures import MaskedPage, Picture, is_picture, output_format, read_pictures, write_pictures
 from emomask.media.sources import SourceSettings, open_source
 from emomask.media.video import VideoSink
 from emomask.offline.analysis import Analysis
@@ -58,15 +59,17 @@ class Plan(NamedTuple):
 
 
 class Counts(NamedTuple):
-    """What became of a file: frames written, faces covered in them, frames withheld because they could not be masked.
+    """What became of a file: frames written, faces covered in them, frames withheld because they could not be masked."""
 
-    ``skipped``: the result was there already and was left alone.
-    """
+    frames: int
+    faces: int
+    failed: int
 
-    frames: int = 0
-    faces: int = 0
-    failed: int = 0
-    skipped: bool = False
+
+def mask_file(source, output, settings: Optional[Settings] = None, files: Optional[FileSettings] = None) -> Counts:
+    """Mask the picture or video ``source`` (path or URL) into the file ``output``; see ``FileMasker.mask``."""
+    plan = Plan(settings or Settings(), files or FileSettings())
+    return FileMasker(plan).mask(Job(str(source), str(output)))
 
 
 class FileMasker:
@@ -87,8 +90,8 @@ class FileMasker:
             self._loaded = Masker(self._plan.settings)
         return self._loaded
 
-    def mask(self, job: Job) -> Counts:
-        """Do one job.
+    def mask(self, job: Job) -> Optional[Counts]:
+        """Do one job; None when its result was there already and was left alone.
 
         The result and the report are written beside their names and renamed when they are whole. Raises SourceError
         when the input cannot be read, SinkError when the result cannot be written or is the input itself, DataError
@@ -99,7 +102,10 @@ class FileMasker:
             if os.path.exists(source) and os.path.samefile(source, output):
                 raise SinkError("The output is the input itself (%s); name another file." % output)
             if self._plan.resume:
-                return Counts(skipped=True)
+                return None
+        if job.into:
+            for path in filter(None, (output, job.report)):
+                _make_folder(Path(path).parent)
         if source == STANDARD:
             return self._picture(job, sys.stdin.buffer.read(), "standard input")
         address = parse_address(source)
@@ -109,7 +115,8 @@ class FileMasker:
         if address.kind in (CAMERA, DEMO) or (address.kind == STREAM and not is_web):
             return self._live(job)
         path = address.target
-        if is_picture(path) and not path.lower().endswith(".gif"):
+        becomes_video = Path(output).suffix.lower() in CONTAINERS
+        if is_picture(path) and not (becomes_video and path.lower().endswith(".gif")):
             return self._picture(job, path, "")
         return self._movie(job, path)
 
@@ -124,26 +131,38 @@ class FileMasker:
 
         def masked() -> Iterator[MaskedPage]:
             for number, picture in enumerate(read_pictures(source, name)):
-                try:
-                    frame = edited(number, 0.0) if edited else self._looked_at(picture.frame, number)
-                    image, covered = self._painted(picture.frame, frame.marks)
-                except FrameError as error:
-                    raise SourceError("%s cannot be masked: %s" % (picture.name, error)) from error
+                image, covered, frame = self._page(picture, number, edited)
                 if self._plan.preview:
                     self._plan.preview(image)
                 pages.append(frame)
                 sizes.append(picture.frame.shape[1::-1])
-                yield picture, image, [box for box in covered if box is not None]
+                yield picture, image, covered
 
         write_pictures(masked(), output, form, self._plan.files.keep_metadata)
         if job.report:
             with self._report(job, "picture", sizes[0], {"pages": len(pages)}) as report:
                 for frame in pages:
                     report(frame)
-        return Counts(len(pages), sum(len(frame.marks) for frame in pages))
+        withheld = sum(frame.error is not None for frame in pages)
+        return Counts(len(pages), sum(len(frame.marks) for frame in pages), withheld)
 
-    def _looked_at(self, image: np.ndarray, number: int) -> Frame:
-        return Frame(number, 0.0, self._chosen(self.load().perceive(image)))
+    def _page(self, picture: Picture, number: int, edited) -> Tuple[np.ndarray, List[Box], Frame]:
+        """A page of a picture, masked, what was covered in it, and what the report says of it."""
+        masker = None if edited else self.load()
+        try:
+            marks = edited(number, 0.0).marks if edited else self._chosen(masker.perceive(picture.frame))
+            image, covered = self._painted(picture.frame, marks)
+            return image, [box for box in covered if box is not None], Frame(number, 0.0, marks)
+        except FrameError as error:
+            raise SourceError("%s cannot be masked: %s" % (picture.name, error)) from error
+        except DataError:
+            raise
+        except Exception as error:  # any failure at all withholds the picture
+            reason = "%s: %s" % (type(error).__name__, error)
+            if self._plan.settings.on_failure != "pixelate":
+                raise SinkError("%s could not be masked (%s); nothing was written." % (picture.name, reason)) from error
+            whole = Box(0, 0, picture.frame.shape[1], picture.frame.shape[0])
+            return pixelated_frame(picture.frame), [whole], Frame(number, 0.0, [], reason)
 
     def _movie(self, job: Job, path: str) -> Counts:
         edited = self._edited()
@@ -175,7 +194,7 @@ class FileMasker:
         """The second pass: cover each frame as ``frames`` says for its number and time, and write it."""
         files = self._plan.files
         codec = files.codec or ("libvpx-vp9" if job.output.lower().endswith(".webm") else "libx264")
-        counts = [0, 0, 0]
+        count = faces = failed = 0
         first = None
         with contextlib.ExitStack() as stack:
             report = None
@@ -209,8 +228,8 @@ class FileMasker:
                     report(frame)
                 if self._plan.preview:
                     self._plan.preview(image)
-                counts = [counts[0] + 1, counts[1] + len(frame.marks), counts[2] + (frame.error is not None)]
-        return Counts(*counts)
+                count, faces, failed = count + 1, faces + len(frame.marks), failed + (frame.error is not None)
+        return Counts(count, faces, failed)
 
     def _shown(self, image: np.ndarray, frame: Frame) -> Tuple[np.ndarray, Frame]:
         """The masked frame; one that fails is withheld, and its place is kept so that the video keeps its length."""
@@ -227,7 +246,7 @@ class FileMasker:
         """A camera, a stream without an end or the demo clip: one pass, until it ends or is interrupted."""
         if self._plan.from_report or job.report:
             raise SourceError("%s is no file: reports are made of files and for them." % job.source)
-        counts = [0, 0, 0]
+        count = faces = failed = 0
         sink = None
         masker = self.load()
         masker.reset()
@@ -235,7 +254,7 @@ class FileMasker:
         with open_source(settings) as frames_in, contextlib.ExitStack() as stack:
             rate = frames_in.rate or LIVE_RATE
             for masked in masker.stream(_timed(frames_in)):
-                counts = [counts[0] + 1, counts[1] + len(masked.faces), counts[2] + (masked.error is not None)]
+                count, faces, failed = count + 1, faces + len(masked.faces), failed + (masked.error is not None)
                 if masked.image is not None:
                     if sink is None:  # only now the size is known
                         height, width = masked.image.shape[:2]
@@ -243,7 +262,7 @@ class FileMasker:
                     sink.write(masked.image)
         if sink is None:
             raise SinkError("%s gave no frame that could be masked; nothing was written." % job.source)
-        return Counts(*counts)
+        return Counts(count, faces, failed)
 
     def _chosen(self, faces: Sequence[Face]) -> List[Mark]:
         marks = [Mark.of(face, self._cover.region(face)) for face in faces]
@@ -289,6 +308,13 @@ class FileMasker:
             return shots
         name = os.path.basename(job.source)
         return tqdm(shots, "%s: %s" % (name, verb), movie.frame_count or None, leave=False, disable=None, unit="frame")
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SinkError("The folder %s cannot be made: %s." % (folder, error.strerror or error)) from error
 
 
 def _timed(source) -> Iterator[Tuple[np.ndarray, float]]:

@@ -18,11 +18,19 @@ PICTURE_OUTPUT, VIDEO_OUTPUT = ".jpg", ".mp4"
 
 
 class Job(NamedTuple):
-    """One file: its path or URL (or ``-``), where the result goes, and the report, if one is wanted."""
+    """One file.
+
+    Attributes
+    ----------
+    source, output: paths; the first may be a URL, and both may be ``-``.
+    report: where the report goes; empty when none is wanted.
+    into: whether the result is one of a folder's, which is made when it is not there.
+    """
 
     source: str
     output: str
     report: str = ""
+    into: bool = False
 
 
 def find_jobs(inputs: Sequence[str], output: str, report: str = "") -> Tuple[List[Job], List[Tuple[str, str]]]:
@@ -74,7 +82,7 @@ def find_jobs(inputs: Sequence[str], output: str, report: str = "") -> Tuple[Lis
             continue
         taken[target] = source
         told = str(Path(report) / place) + ".json" if report and several else report
-        jobs.append(Job(source, target, told))
+        jobs.append(Job(source, target, told, into))
     return jobs, failed
 
 
