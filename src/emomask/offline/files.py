@@ -59,7 +59,7 @@ class Plan(NamedTuple):
 
 
 class Counts(NamedTuple):
-    """What became of a file: frames written, faces covered in them, frames withheld because they could not be masked."""
+    """What became of a file: frames written, faces covered in them, frames withheld as they could not be masked."""
 
     frames: int
     faces: int
