@@ -26,6 +26,8 @@ _COPIED = {
     "webm": ("opus", "vorbis"),
     "avi": (),
 }
+# The codecs of decoders that have a name of their own.
+_DECODED = {"mp3float": "mp3", "libopus": "opus", "libvorbis": "vorbis", "ac3_fixed": "ac3", "libfdk_aac": "aac"}
 _ENCODERS = {"mp4": "aac", "mov": "aac", "matroska": "aac", "webm": "libopus", "avi": "ac3"}
 _RATES = {"aac": (16000, 22050, 24000, 32000, 44100, 48000), "libopus": (16000, 24000, 48000), "ac3": (44100, 48000)}
 _BITS_PER_CHANNEL = 96000  # bit/s
@@ -84,9 +86,10 @@ class AudioTrack:
         Raises SinkError when no encoder for it is there.
         """
         form = container.format.name
-        if not self._distorts and self._from.codec_context.name in _COPIED[form]:
+        codec = _DECODED.get(self._from.codec_context.name, self._from.codec_context.name)
+        if not self._distorts and codec in _COPIED[form]:
             self._to = _copied_stream(container, self._from)
-            has_lead_in = form in ("mp4", "mov") or self._from.codec_context.name == "opus"
+            has_lead_in = form in ("mp4", "mov") or codec == "opus"
             self._packets = self._copied(0 if self._is_cut or not has_lead_in else -_LEAD_IN)
         else:
             codec = _ENCODERS[form]

@@ -126,6 +126,7 @@ class VideoSink:
         context.width, context.height = self._coded
         context.pix_fmt = self._pixels
         context.time_base = 1 / self._rate if self._counts else self._tick
+        stream.time_base = self._tick
         context.sample_aspect_ratio = aspect
         if self._pixels != "bgr0":
             # Without these tags players guess the colours from the size; 1 is the limited range.
@@ -254,7 +255,7 @@ class VideoSink:
                 packet.duration = length
             if is_end and packet is packets[-1] and self._end and self._format in encoders.LISTED_DURATIONS:
                 # The sum of the durations is the video's length, and they are counted in the order of decoding.
-                packet.duration = max(1, self._end - self._first_ticks + self._first_dts - packet.dts)
+                packet.duration = max(1, length, self._end - self._first_ticks + self._first_dts - packet.dts)
             self._container.mux(packet)
 
     def _error(self, error: Exception) -> SinkError:

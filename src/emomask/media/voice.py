@@ -111,7 +111,9 @@ class VoiceDistorter:
         if abs(self._offset) > _DRIFT:
             # The leap back towards the right place after which the sound continues most alike.
             sign = -1 if self._offset > 0 else 1
-            leaps = sign * np.arange(_SHORTEST_LEAP, _LONGEST_LEAP)
+            # Never so short that the reading would be as far off again after one more hop.
+            shortest = max(_SHORTEST_LEAP, int(abs(self._offset)) - _DRIFT // 2)
+            leaps = sign * np.arange(shortest, _LONGEST_LEAP)
             base = int(place)
             now = self._known[base : base + _HOP]
             candidates = np.lib.stride_tricks.sliding_window_view(self._known, _HOP)[base + leaps]
