@@ -3,7 +3,7 @@
 import os
 from fractions import Fraction
 from pathlib import Path
-from typing import Dict, List, Mapping, NamedTuple, Optional
+from typing import Dict, List, Mapping, NamedTuple, Optional, Tuple
 
 import av
 
@@ -32,32 +32,32 @@ class _Quality(NamedTuple):
     ----------
     usual: close to the input for the eye.
     worst: the other end of the scale; 0 is the best.
-    option: what FFmpeg calls it.
-    others: options without which that one has no effect.
+    options: FFmpeg's names of the options that take the value.
+    others: options without which those have no effect.
     """
 
     usual: int
     worst: int
-    option: str
+    options: Tuple[str, ...]
     others: Mapping[str, str]
 
 
 def _quality_of(codec: str) -> Optional[_Quality]:
     known = {
-        "libx264": _Quality(20, 51, "crf", {}),
-        "libx265": _Quality(22, 51, "crf", {}),
-        "libvpx-vp9": _Quality(28, 63, "crf", {"b": "0"}),
-        "libaom-av1": _Quality(28, 63, "crf", {"b": "0"}),
-        "libsvtav1": _Quality(28, 63, "crf", {}),
+        "libx264": _Quality(20, 51, ("crf",), {}),
+        "libx265": _Quality(22, 51, ("crf",), {}),
+        "libvpx-vp9": _Quality(28, 63, ("crf",), {"b": "0"}),
+        "libaom-av1": _Quality(28, 63, ("crf",), {"b": "0"}),
+        "libsvtav1": _Quality(28, 63, ("crf",), {}),
     }
     if codec in known:
         return known[codec]
     if codec in _COUNTING:
-        return _Quality(3, 31, "global_quality", {"flags": "+qscale"})
+        return _Quality(3, 31, ("qmin", "qmax"), {})
     if codec.endswith("_nvenc"):
-        return _Quality(22, 51, "cq", {"rc": "vbr", "b": "0"})
+        return _Quality(22, 51, ("cq",), {"rc": "vbr", "b": "0"})
     if codec.endswith("_qsv"):
-        return _Quality(22, 51, "global_quality", {})
+        return _Quality(22, 51, ("global_quality",), {})
     return None
 
 
@@ -101,8 +101,8 @@ def encoder_options(
         value = scale.usual if quality is None else quality
         if not 0 <= value <= scale.worst:
             raise SinkError("the quality of %s lies between 0 (best) and %d, not %s" % (codec, scale.worst, quality))
-        # FFmpeg keeps its quantiser in units of 1/118.
-        result[scale.option] = str(value * 118 if codec in _COUNTING else value)
+        # The quantisers of MPEG-1, 2 and 4 start at 1.
+        result.update({option: str(max(1, value) if codec in _COUNTING else value) for option in scale.options})
         result.update(scale.others)
     elif quality is not None:
         raise SinkError("the quality of %s cannot be set by one number; use its own options" % codec)

@@ -125,8 +125,8 @@ class VideoSink:
         context = stream.codec_context
         context.width, context.height = self._coded
         context.pix_fmt = self._pixels
+        stream.time_base = self._tick  # before the encoder's, which PyAV 12 sets with it
         context.time_base = 1 / self._rate if self._counts else self._tick
-        stream.time_base = self._tick
         context.sample_aspect_ratio = aspect
         if self._pixels != "bgr0":
             # Without these tags players guess the colours from the size; 1 is the limited range.
