@@ -35,6 +35,8 @@ _BITS_PER_CHANNEL = 96000  # bit/s
 _LEAD_IN = Fraction(1, 10)
 # Time stamps that are off by less than this, in seconds, are those of a container with coarse ones.
 _JITTER = 0.03
+# A clock that goes back by more than this, in seconds, has been set anew, as in a Movie.
+_NEW_CLOCK = 1
 _SILENCE = 1 << 16  # samples of silence that are made at a time
 
 
@@ -128,21 +130,31 @@ class AudioTrack:
         if self._is_cut:
             with contextlib.suppress(Exception):  # no index: read from the beginning
                 self._input.seek(max(0, int((self._zero - 1) * av.time_base)))
+        end, shift = None, 0
         try:
             for packet in self._input.demux(self._from):
-                if packet.size and packet.pts is not None:
-                    yield packet
+                if not packet.size or packet.pts is None:
+                    continue
+                stamp = packet.pts + shift
+                if end is not None and (end - stamp) * packet.time_base > _NEW_CLOCK:
+                    shift += end - stamp
+                    stamp = end
+                packet.pts = packet.dts = stamp
+                end = stamp + (packet.duration or 1)
+                yield packet
         except Exception as error:
             _log.warning("The sound of %s breaks off: %s.", self._shown, reason(error))
 
     def _copied(self, earliest) -> Iterator:
+        last = None
         for packet in self._read():
             time = packet.pts * packet.time_base - self._zero
             if self._length is not None and time >= self._length:
                 return
-            if time < earliest or packet.is_corrupt:
+            stamp = round(time / packet.time_base)
+            if time < earliest or packet.is_corrupt or (last is not None and stamp <= last):
                 continue
-            packet.pts = packet.dts = round(time / packet.time_base)
+            packet.pts = packet.dts = last = stamp
             packet.stream = self._to
             yield packet
 

@@ -17,8 +17,9 @@ LISTED_DURATIONS = ("mp4", "mov")
 PRESETS = "ultrafast superfast veryfast faster fast medium slow slower veryslow placebo".split()
 # What frames are handed over as, best first: 4:2:0 in the two layouts, RGB without loss, 4:2:2 for ProRes.
 _PIXEL_FORMATS = ("yuv420p", "nv12", "bgr0", "yuv422p10le")
-# MPEG-1, 2 and 4 part 2 count time in whole frames of a usual rate: finer time stamps must go around them.
-_COUNTING = ("mpeg1video", "mpeg2video", "mpeg4")
+_MPEG = ("mpeg1video", "mpeg2video", "mpeg4")
+# Their clocks are coarse (MPEG: a usual rate; libvpx: rounds to 0.1 us and back): exact times must go around them.
+_COUNTING = (*_MPEG, "libvpx", "libvpx-vp9")
 _ENCODERS = (
     "libx264 libx265 libvpx-vp9 libsvtav1 libaom-av1 mpeg4 ffv1 prores_ks h264_nvenc hevc_nvenc av1_nvenc h264_qsv "
     "hevc_qsv h264_amf hevc_amf h264_videotoolbox hevc_videotoolbox h264_v4l2m2m"
@@ -52,7 +53,7 @@ def _quality_of(codec: str) -> Optional[_Quality]:
     }
     if codec in known:
         return known[codec]
-    if codec in _COUNTING:
+    if codec in _MPEG:
         return _Quality(3, 31, ("qmin", "qmax"), {})
     if codec.endswith("_nvenc"):
         return _Quality(22, 51, ("cq",), {"rc": "vbr", "b": "0"})
@@ -83,7 +84,7 @@ def pixel_format(codec: str) -> str:
 
 def needs_even_size(codec: str, form: str) -> bool:
     """Whether odd widths and heights cannot be written: H.264, H.265 and ProRes with shared colours."""
-    return form != "bgr0" and not (codec in _COUNTING or codec.startswith(("libvpx", "libaom", "libsvtav1", "ffv1")))
+    return form != "bgr0" and not (codec in _COUNTING or codec.startswith(("libaom", "libsvtav1")))
 
 
 def counts_frames(codec: str) -> bool:
@@ -102,7 +103,7 @@ def encoder_options(
         if not 0 <= value <= scale.worst:
             raise SinkError("the quality of %s lies between 0 (best) and %d, not %s" % (codec, scale.worst, quality))
         # The quantisers of MPEG-1, 2 and 4 start at 1.
-        result.update({option: str(max(1, value) if codec in _COUNTING else value) for option in scale.options})
+        result.update({option: str(max(1, value) if codec in _MPEG else value) for option in scale.options})
         result.update(scale.others)
     elif quality is not None:
         raise SinkError("the quality of %s cannot be set by one number; use its own options" % codec)
@@ -116,8 +117,8 @@ def encoder_options(
         result.update({"deadline": "good", "cpu-used": "4", "row-mt": "1"})
     elif codec == "libsvtav1":
         os.environ.setdefault("SVT_LOG", "1")  # its own lines go to the terminal otherwise; 1: errors
-    if container == "avi" or counts_frames(codec):
-        result["bf"] = "0"  # AVI cannot tell the order of frames that are coded out of it
+    if container == "avi" or codec in _COUNTING:
+        result["bf"] = "0"  # AVI and the counting cannot tell the order of frames that are coded out of it
     result.update(options)
     return result
 

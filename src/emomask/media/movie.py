@@ -442,7 +442,7 @@ def _pixels(stream) -> int:
 
 def _is_picture(stream) -> bool:
     if hasattr(stream, "disposition"):  # PyAV 13 and later
-        return bool(int(stream.disposition) & _ATTACHED_PICTURE)
+        return bool(stream.disposition.value & _ATTACHED_PICTURE)
     context = stream.codec_context
     return context is not None and context.name in _PICTURE_CODECS and not stream.average_rate
 
