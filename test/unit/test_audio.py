@@ -166,6 +166,20 @@ def test_a_truncated_file_ends_its_sound_without_a_fuss(tmp_path):
     assert 0.2 < heard_alone(tmp_path / "b.mkv") < 2
 
 
+@pytest.mark.parametrize("mode", ("keep", "distort"))
+def test_a_clock_that_is_set_anew_stops_neither_video_nor_sound(tmp_path, mode):
+    late = write_movie(
+        tmp_path / "a.ts", range(200, 220), TICK, Fraction(10), sound="aac", samples=beeps(), sound_from=20.0
+    )
+    early = clip(tmp_path / "b.ts", "aac")
+    joined = tmp_path / "c.ts"
+    joined.write_bytes(late.read_bytes() + early.read_bytes())
+    output = copied(joined, tmp_path / "d.mp4", mode)
+    with Movie(output) as movie:
+        assert [frame.pts * movie.time_base for frame in movie.frames()] == [number * TICK for number in range(40)]
+    assert onsets(heard(output)[1]) == pytest.approx([0.25, 1.25, 2.25, 3.25], abs=0.08)
+
+
 def heard_alone(path):
     with av.open(str(path)) as container:
         return sum(frame.samples / frame.sample_rate for frame in container.decode(container.streams.audio[0]))

@@ -244,6 +244,20 @@ def test_vp9_with_transparency(tmp_path):
     assert frames[1].image[28:].min() > 150
 
 
+def test_interlaced_frames_stay_woven(tmp_path):
+    def comb(number, width, height):
+        image = np.full((height, width, 3), 60, np.uint8)
+        image[1::2] = 180
+        return image
+
+    options = {"flags": "+ildct+ilme", "qmin": "1", "qmax": "1", "top": "1"}
+    source = write_movie(tmp_path / "a.ts", range(5), codec="mpeg2video", options=options, picture=comb)
+    with Movie(source) as movie:
+        frames = list(movie.frames())
+    assert len(frames) == 5
+    assert np.abs(frames[2].image.astype(int) - comb(2, 64, 48)).mean() < 6
+
+
 @pytest.mark.parametrize("size", ((65, 48), (64, 49), (33, 31)))
 def test_odd_sizes_stay_where_the_codec_knows_them(tmp_path, size):
     source = write_movie(tmp_path / "a.mkv", range(3), codec="ffv1", form="bgr0", size=size, picture=numbered)

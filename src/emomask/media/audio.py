@@ -11,7 +11,7 @@ import numpy as np
 
 from emomask.errors import SinkError, SourceError
 from emomask.media.address import without_secrets
-from emomask.media.container import open_container, reason
+from emomask.media.container import is_cut_off, open_container, reason
 from emomask.media.voice import RATE, VoiceDistorter
 
 _log = logging.getLogger(__name__)
@@ -152,7 +152,7 @@ class AudioTrack:
             if self._length is not None and time >= self._length:
                 return
             stamp = round(time / packet.time_base)
-            if time < earliest or packet.is_corrupt or (last is not None and stamp <= last):
+            if time < earliest or is_cut_off(packet) or (last is not None and stamp <= last):
                 continue
             packet.pts = packet.dts = last = stamp
             packet.stream = self._to

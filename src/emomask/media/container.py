@@ -36,6 +36,11 @@ def open_container(source: Union[str, Path]) -> Tuple["av.container.InputContain
     return container, address
 
 
+def is_cut_off(packet) -> bool:
+    """Whether a packet lacks its end. MPEG-TS marks whole ones too, wherever a recording was spliced: not those."""
+    return packet.is_corrupt and packet.stream.container.format.name != "mpegts"
+
+
 def reason(error: Exception) -> str:
     """What an error of FFmpeg or of the system says, in few words."""
     return getattr(error, "strerror", None) or str(error) or type(error).__name__

@@ -12,7 +12,7 @@ import numpy as np
 from emomask.errors import SourceError
 from emomask.media.address import STREAM
 from emomask.media.audio import AudioTrack
-from emomask.media.container import open_container, reason
+from emomask.media.container import is_cut_off, open_container, reason
 from emomask.media.metadata import Metadata, descriptive
 
 _UNKNOWN_RATE = Fraction(25)
@@ -313,8 +313,8 @@ class _Pass:
 
     def _decoded(self, packet) -> Iterator[av.VideoFrame]:
         try:
-            if packet is not None and packet.is_corrupt:
-                raise ValueError("corrupt packet")
+            if packet is not None and is_cut_off(packet):
+                raise ValueError("half a packet")
             frames = self._decoder.decode(packet)
         except EOFError:
             return
