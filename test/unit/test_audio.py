@@ -1,12 +1,13 @@
 """AudioTrack and VoiceDistorter: sound is left out, kept in its place, or nobody's voice; never longer or shorter."""
 
 import random
+import sys
 from fractions import Fraction
+from pathlib import Path
 
 import av
 import numpy as np
 import pytest
-from clips import cut, write_movie
 from scipy.signal import lfilter
 
 from emomask.errors import SourceError
@@ -14,6 +15,9 @@ from emomask.media.audio import AudioTrack
 from emomask.media.movie import Movie
 from emomask.media.video import VideoSink
 from emomask.media.voice import RATE, VoiceDistorter
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from clips import cut, write_movie
 
 TICK = Fraction(1, 10)
 FRAMES = 20  # two seconds

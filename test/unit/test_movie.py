@@ -4,16 +4,19 @@ import os
 import subprocess
 import sys
 from fractions import Fraction
+from pathlib import Path
 
 import av
 import cv2
 import numpy as np
 import pytest
-from clips import cut, number_of, numbered, turn, write_clip, write_clip_as, write_movie
 
 from emomask.errors import SourceError
 from emomask.media.movie import Movie, _Clock
 from emomask.media.video import VideoSink
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from clips import cut, number_of, numbered, turn, write_clip, write_clip_as, write_movie
 
 ODD_GAPS = [0, 1, 2, 5, 6, 30, 31, 33, 60, 100]
 NTSC = Fraction(1001, 30000)

@@ -3,15 +3,18 @@
 import subprocess
 import sys
 from fractions import Fraction
+from pathlib import Path
 
 import av
 import numpy as np
 import pytest
-from clips import number_of, numbered, turn, write_movie
 
 from emomask.errors import SinkError
 from emomask.media.movie import Movie
 from emomask.media.video import VideoSink
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from clips import number_of, numbered, turn, write_movie
 
 
 def frames(count, width=64, height=48):
