@@ -129,10 +129,7 @@ def test_wrong_frames_are_refused(tmp_path):
 
 FILL = """
 import resource, sys, numpy
-from clips import number_of, numbered, turn, write_movie
-
 from emomask.errors import SinkError
-from emomask.media.movie import Movie
 from emomask.media.video import VideoSink
 resource.setrlimit(resource.RLIMIT_FSIZE, (50000, 50000))
 random = numpy.random.RandomState(0)
