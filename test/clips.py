@@ -1,5 +1,8 @@
 """Small video files that the tests make."""
 
+import struct
+from fractions import Fraction
+
 import av
 import cv2
 import numpy as np
@@ -59,3 +62,84 @@ def write_images(folder, names, size=(40, 30)):
     for number, name in enumerate(names):
         cv2.imwrite(str(folder / name), numbered(number, *size))
     return folder
+
+
+def write_movie(
+    path,
+    pts=range(10),
+    tick=Fraction(1001, 30000),
+    rate=Fraction(30000, 1001),
+    codec="libx264",
+    form="yuv420p",
+    size=(64, 48),
+    options=None,
+    sound=None,
+    sound_from=0.0,
+    samples=None,
+    tags=None,
+    aspect=1,
+    look=(6, 1),
+    picture=numbered,
+):
+    """A file by FFmpeg alone: numbered frames at ``pts`` in ``tick`` seconds, with exactly these encoder settings.
+
+    ``sound``: codec of a stereo track of ``samples`` (float32, 48000/s, -1..1) that starts at ``sound_from`` seconds.
+    ``look``: H.273's matrix and FFmpeg's range (1 limited, 2 full) of the pixels. ``tags``: metadata everywhere.
+    """
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=rate)
+        stream.width, stream.height, stream.pix_fmt = size[0], size[1], form
+        stream.options = {"x265-params": "log-level=none"} if codec == "libx265" else {}
+        stream.options = dict(stream.options, **(options or {}))
+        stream.codec_context.time_base = tick
+        stream.codec_context.sample_aspect_ratio = aspect
+        stream.codec_context.colorspace, stream.codec_context.color_range = look
+        track = None
+        if sound:
+            track = container.add_stream(sound, rate=48000)
+            track.codec_context.layout = "stereo"
+        for tagged in (container, stream, track):
+            if tagged is not None:
+                tagged.metadata.update(tags or {})
+        for number, stamp in enumerate(pts):
+            container.mux(stream.encode(_frame(picture(number, *size), form, look, stamp, tick)))
+        container.mux(stream.encode())
+        if track is not None:
+            frame = av.AudioFrame.from_ndarray(np.stack([samples, samples]), format="fltp", layout="stereo")
+            frame.sample_rate, frame.pts, frame.time_base = 48000, round(48000 * sound_from), Fraction(1, 48000)
+            container.mux(track.encode(frame))
+            container.mux(track.encode())
+    return path
+
+
+def _frame(image, form, look, stamp, tick):
+    """The image in a pixel format, by FFmpeg's exact conversion to the matrix and range in ``look``."""
+    height, width = image.shape[:2]
+    if form == "gray":  # FFmpeg's versions differ in its range
+        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image[..., 0]), "gray")
+        frame.pts, frame.time_base = stamp, tick
+        return frame
+    nodes = av.filter.Graph()
+    source = nodes.add_buffer(width=width, height=height, format="bgr24", time_base=Fraction(1, 1000))
+    flags = "flags=accurate_rnd+full_chroma_int"
+    if not form.startswith(("bgr", "rgb")):
+        matrix = {1: "bt709", 6: "smpte170m"}[look[0]]
+        flags += ":out_color_matrix=%s:out_range=%s" % (matrix, "full" if look[1] == 2 else "limited")
+    scale, formed, sink = nodes.add("scale", flags), nodes.add("format", form), nodes.add("buffersink")
+    source.link_to(scale)
+    scale.link_to(formed)
+    formed.link_to(sink)
+    nodes.configure()
+    nodes.push(av.VideoFrame.from_ndarray(image, "bgr24"))
+    frame = nodes.pull()
+    frame.pts, frame.time_base = stamp, tick
+    return frame
+
+
+def turn(path, a, b, c, d):
+    """Write the display matrix a b 0, c d 0, 0 0 1 into the first track of an MP4."""
+    data = path.read_bytes()
+    place = data.index(b"tkhd") + 4 + 40  # version 0: 40 bytes before the matrix
+    matrix = struct.pack(">9i", *(value << 16 for value in (a, b, 0, c, d, 0, 0, 0)), 1 << 30)
+    path.write_bytes(data[:place] + matrix + data[place + len(matrix) :])
+    return path

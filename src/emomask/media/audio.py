@@ -11,7 +11,7 @@ import numpy as np
 
 from emomask.errors import SinkError, SourceError
 from emomask.media.address import without_secrets
-from emomask.media.container import open_container, reason
+from emomask.media.container import is_cut_off, open_container, reason
 from emomask.media.voice import RATE, VoiceDistorter
 
 _log = logging.getLogger(__name__)
@@ -26,6 +26,8 @@ _COPIED = {
     "webm": ("opus", "vorbis"),
     "avi": (),
 }
+# The codecs of decoders that have a name of their own.
+_DECODED = {"mp3float": "mp3", "libopus": "opus", "libvorbis": "vorbis", "ac3_fixed": "ac3", "libfdk_aac": "aac"}
 _ENCODERS = {"mp4": "aac", "mov": "aac", "matroska": "aac", "webm": "libopus", "avi": "ac3"}
 _RATES = {"aac": (16000, 22050, 24000, 32000, 44100, 48000), "libopus": (16000, 24000, 48000), "ac3": (44100, 48000)}
 _BITS_PER_CHANNEL = 96000  # bit/s
@@ -33,6 +35,8 @@ _BITS_PER_CHANNEL = 96000  # bit/s
 _LEAD_IN = Fraction(1, 10)
 # Time stamps that are off by less than this, in seconds, are those of a container with coarse ones.
 _JITTER = 0.03
+# A clock that goes back by more than this, in seconds, has been set anew, as in a Movie.
+_NEW_CLOCK = 1
 _SILENCE = 1 << 16  # samples of silence that are made at a time
 
 
@@ -84,9 +88,10 @@ class AudioTrack:
         Raises SinkError when no encoder for it is there.
         """
         form = container.format.name
-        if not self._distorts and self._from.codec_context.name in _COPIED[form]:
+        codec = _DECODED.get(self._from.codec_context.name, self._from.codec_context.name)
+        if not self._distorts and codec in _COPIED[form]:
             self._to = _copied_stream(container, self._from)
-            has_lead_in = form in ("mp4", "mov") or self._from.codec_context.name == "opus"
+            has_lead_in = form in ("mp4", "mov") or codec == "opus"
             self._packets = self._copied(0 if self._is_cut or not has_lead_in else -_LEAD_IN)
         else:
             codec = _ENCODERS[form]
@@ -125,21 +130,31 @@ class AudioTrack:
         if self._is_cut:
             with contextlib.suppress(Exception):  # no index: read from the beginning
                 self._input.seek(max(0, int((self._zero - 1) * av.time_base)))
+        end, shift = None, 0
         try:
             for packet in self._input.demux(self._from):
-                if packet.size and packet.pts is not None:
-                    yield packet
+                if not packet.size or packet.pts is None:
+                    continue
+                stamp = packet.pts + shift
+                if end is not None and (end - stamp) * packet.time_base > _NEW_CLOCK:
+                    shift += end - stamp
+                    stamp = end
+                packet.pts = packet.dts = stamp
+                end = stamp + (packet.duration or 1)
+                yield packet
         except Exception as error:
             _log.warning("The sound of %s breaks off: %s.", self._shown, reason(error))
 
     def _copied(self, earliest) -> Iterator:
+        last = None
         for packet in self._read():
             time = packet.pts * packet.time_base - self._zero
             if self._length is not None and time >= self._length:
                 return
-            if time < earliest or packet.is_corrupt:
+            stamp = round(time / packet.time_base)
+            if time < earliest or is_cut_off(packet) or (last is not None and stamp <= last):
                 continue
-            packet.pts = packet.dts = round(time / packet.time_base)
+            packet.pts = packet.dts = last = stamp
             packet.stream = self._to
             yield packet
 

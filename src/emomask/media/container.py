@@ -27,13 +27,18 @@ def open_container(source: Union[str, Path]) -> Tuple["av.container.InputContain
     try:
         container = av.open(url, "r", metadata_errors="replace", timeout=_TIMEOUT if address.kind == STREAM else None)
     except Exception as error:  # the classes of PyAV's errors have moved between its versions
-        if isinstance(error, OSError) and not isinstance(error, ValueError):
+        if not isinstance(error, (ValueError, EOFError)):  # the system or a server, not the content
             raise SourceError("%s cannot be read: %s." % (shown, reason(error))) from error
         raise SourceError(
             "%s is not a video that can be read: its format is not supported, or it is damaged or incomplete (a "
             "recording that was broken off lacks its index)." % shown
         ) from error
     return container, address
+
+
+def is_cut_off(packet) -> bool:
+    """Whether a packet lacks its end. MPEG-TS marks whole ones too, wherever a recording was spliced: not those."""
+    return packet.is_corrupt and packet.stream.container.format.name != "mpegts"
 
 
 def reason(error: Exception) -> str:

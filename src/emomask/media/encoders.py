@@ -3,7 +3,7 @@
 import os
 from fractions import Fraction
 from pathlib import Path
-from typing import Dict, List, Mapping, NamedTuple, Optional
+from typing import Dict, List, Mapping, NamedTuple, Optional, Tuple
 
 import av
 
@@ -17,8 +17,9 @@ LISTED_DURATIONS = ("mp4", "mov")
 PRESETS = "ultrafast superfast veryfast faster fast medium slow slower veryslow placebo".split()
 # What frames are handed over as, best first: 4:2:0 in the two layouts, RGB without loss, 4:2:2 for ProRes.
 _PIXEL_FORMATS = ("yuv420p", "nv12", "bgr0", "yuv422p10le")
-# MPEG-1, 2 and 4 part 2 count time in whole frames of a usual rate: finer time stamps must go around them.
-_COUNTING = ("mpeg1video", "mpeg2video", "mpeg4")
+_MPEG = ("mpeg1video", "mpeg2video", "mpeg4")
+# Their clocks are coarse (MPEG: a usual rate; libvpx: rounds to 0.1 us and back): exact times must go around them.
+_COUNTING = (*_MPEG, "libvpx", "libvpx-vp9")
 _ENCODERS = (
     "libx264 libx265 libvpx-vp9 libsvtav1 libaom-av1 mpeg4 ffv1 prores_ks h264_nvenc hevc_nvenc av1_nvenc h264_qsv "
     "hevc_qsv h264_amf hevc_amf h264_videotoolbox hevc_videotoolbox h264_v4l2m2m"
@@ -32,32 +33,32 @@ class _Quality(NamedTuple):
     ----------
     usual: close to the input for the eye.
     worst: the other end of the scale; 0 is the best.
-    option: what FFmpeg calls it.
-    others: options without which that one has no effect.
+    options: FFmpeg's names of the options that take the value.
+    others: options without which those have no effect.
     """
 
     usual: int
     worst: int
-    option: str
+    options: Tuple[str, ...]
     others: Mapping[str, str]
 
 
 def _quality_of(codec: str) -> Optional[_Quality]:
     known = {
-        "libx264": _Quality(20, 51, "crf", {}),
-        "libx265": _Quality(22, 51, "crf", {}),
-        "libvpx-vp9": _Quality(28, 63, "crf", {"b": "0"}),
-        "libaom-av1": _Quality(28, 63, "crf", {"b": "0"}),
-        "libsvtav1": _Quality(28, 63, "crf", {}),
+        "libx264": _Quality(20, 51, ("crf",), {}),
+        "libx265": _Quality(22, 51, ("crf",), {}),
+        "libvpx-vp9": _Quality(28, 63, ("crf",), {"b": "0"}),
+        "libaom-av1": _Quality(28, 63, ("crf",), {"b": "0"}),
+        "libsvtav1": _Quality(28, 63, ("crf",), {}),
     }
     if codec in known:
         return known[codec]
-    if codec in _COUNTING:
-        return _Quality(3, 31, "global_quality", {"flags": "+qscale"})
+    if codec in _MPEG:
+        return _Quality(3, 31, ("qmin", "qmax"), {})
     if codec.endswith("_nvenc"):
-        return _Quality(22, 51, "cq", {"rc": "vbr", "b": "0"})
+        return _Quality(22, 51, ("cq",), {"rc": "vbr", "b": "0"})
     if codec.endswith("_qsv"):
-        return _Quality(22, 51, "global_quality", {})
+        return _Quality(22, 51, ("global_quality",), {})
     return None
 
 
@@ -83,7 +84,7 @@ def pixel_format(codec: str) -> str:
 
 def needs_even_size(codec: str, form: str) -> bool:
     """Whether odd widths and heights cannot be written: H.264, H.265 and ProRes with shared colours."""
-    return form != "bgr0" and not (codec in _COUNTING or codec.startswith(("libvpx", "libaom", "libsvtav1", "ffv1")))
+    return form != "bgr0" and not (codec in _COUNTING or codec.startswith(("libaom", "libsvtav1")))
 
 
 def counts_frames(codec: str) -> bool:
@@ -101,8 +102,8 @@ def encoder_options(
         value = scale.usual if quality is None else quality
         if not 0 <= value <= scale.worst:
             raise SinkError("the quality of %s lies between 0 (best) and %d, not %s" % (codec, scale.worst, quality))
-        # FFmpeg keeps its quantiser in units of 1/118.
-        result[scale.option] = str(value * 118 if codec in _COUNTING else value)
+        # The quantisers of MPEG-1, 2 and 4 start at 1.
+        result.update({option: str(max(1, value) if codec in _MPEG else value) for option in scale.options})
         result.update(scale.others)
     elif quality is not None:
         raise SinkError("the quality of %s cannot be set by one number; use its own options" % codec)
@@ -116,8 +117,8 @@ def encoder_options(
         result.update({"deadline": "good", "cpu-used": "4", "row-mt": "1"})
     elif codec == "libsvtav1":
         os.environ.setdefault("SVT_LOG", "1")  # its own lines go to the terminal otherwise; 1: errors
-    if container == "avi" or counts_frames(codec):
-        result["bf"] = "0"  # AVI cannot tell the order of frames that are coded out of it
+    if container == "avi" or codec in _COUNTING:
+        result["bf"] = "0"  # AVI and the counting cannot tell the order of frames that are coded out of it
     result.update(options)
     return result
 

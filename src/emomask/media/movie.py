@@ -12,7 +12,7 @@ import numpy as np
 from emomask.errors import SourceError
 from emomask.media.address import STREAM
 from emomask.media.audio import AudioTrack
-from emomask.media.container import open_container, reason
+from emomask.media.container import is_cut_off, open_container, reason
 from emomask.media.metadata import Metadata, descriptive
 
 _UNKNOWN_RATE = Fraction(25)
@@ -24,8 +24,8 @@ _NEW_CLOCK = 1
 _MISSING = Fraction(1, 2)
 # FFmpeg's names of the matrices of H.273 between RGB and YCbCr, by their numbers there.
 _MATRICES = {1: "bt709", 4: "fcc", 5: "bt470bg", 6: "smpte170m", 7: "smpte240m", 9: "bt2020", 10: "bt2020"}
-_UNSPECIFIED = 2
-_FULL_RANGE = 2
+_LIMITED_RANGE, _FULL_RANGE = 1, 2
+_LIMITED_TO_FULL = ((np.arange(256) - 16) * (255 / 219)).round().clip(0, 255).astype(np.uint8)
 # Codecs whose pictures without colour have the limited range unless they say otherwise.
 _LIMITED_GREY = ("h264", "hevc", "av1", "vp9", "libdav1d", "libaom-av1")
 
@@ -229,7 +229,8 @@ class _Pass:
         self.stream.thread_type = "AUTO"
         self._decoder = _alpha_decoder(self.stream) or self.stream.codec_context
         self._packets = 0
-        self._undecoded = []  # the first time stamp that could not be decoded, and how many
+        self._undecoded = []  # seconds on the container's clock
+        self._ends_undecoded = False
         self._has_frames = False
         self._reached = Fraction(0)  # on the container's clock, over all tracks
         self._is_wound = False
@@ -245,7 +246,7 @@ class _Pass:
         """Seconds of the video by the header; None when it does not tell."""
         if self.stream.duration:
             return self.stream.duration * self.stream.time_base
-        tagged = re.match(r"(\d+):(\d+):(\d+(\.\d+)?)", self.stream.metadata.get("DURATION", ""))
+        tagged = re.match(r"(\d+):(\d+):(\d+(\.\d+)?)", _tag(self.stream, "duration"))
         if tagged:
             hours, minutes, seconds = (Fraction(part) for part in tagged.groups()[:3])
             return 3600 * hours + 60 * minutes + seconds
@@ -254,7 +255,7 @@ class _Pass:
     @property
     def is_incomplete(self) -> bool:
         """Whether the file broke off, at its end."""
-        if self.failure is not None:
+        if self.failure is not None or self._ends_undecoded:
             return True
         if self.lists_durations and self.stream.duration and not self._is_wound:
             end = (self.stream.start_time or 0) + self.stream.duration
@@ -262,7 +263,8 @@ class _Pass:
             return is_short and self._packets < self.stream.frames
         if not self.container.duration:
             return False
-        end = Fraction((self.container.start_time or 0) + self.container.duration, av.time_base)
+        # Matroska counts the length from 0 whenever the first frame comes, MPEG-TS has found it by reading.
+        end = Fraction(min(0, self.container.start_time or 0) + self.container.duration, av.time_base)
         return self._reached < end - _MISSING
 
     def seek(self, pts: int) -> None:
@@ -311,8 +313,8 @@ class _Pass:
 
     def _decoded(self, packet) -> Iterator[av.VideoFrame]:
         try:
-            if packet is not None and packet.is_corrupt:
-                raise ValueError("corrupt packet")
+            if packet is not None and is_cut_off(packet):
+                raise ValueError("half a packet")
             frames = self._decoder.decode(packet)
         except EOFError:
             return
@@ -320,7 +322,9 @@ class _Pass:
             # Before the first frame it is only the rest of a group of pictures whose beginning the file lacks.
             if self._has_frames:
                 self._undecoded.append(float(self._reached))
+                self._ends_undecoded = True
             return
+        self._ends_undecoded = self._ends_undecoded and packet is None
         self._has_frames = self._has_frames or bool(frames)
         yield from frames
 
@@ -392,6 +396,10 @@ class _Converter:
         frame.pts = None
         graph.push(frame)
         image = graph.pull().to_ndarray()
+        if form.name.startswith("gray") and (
+            frame.color_range == _LIMITED_RANGE or (not frame.color_range and self._is_grey_limited)
+        ):
+            image = cv2.LUT(image, _LIMITED_TO_FULL)  # swscale takes all grey for full range
         if has_alpha:
             return (image[..., :3].astype(np.uint16) * image[..., 3:] // 255).astype(np.uint8)
         return image
@@ -434,7 +442,7 @@ def _pixels(stream) -> int:
 
 def _is_picture(stream) -> bool:
     if hasattr(stream, "disposition"):  # PyAV 13 and later
-        return bool(int(stream.disposition) & _ATTACHED_PICTURE)
+        return bool(stream.disposition.value & _ATTACHED_PICTURE)
     context = stream.codec_context
     return context is not None and context.name in _PICTURE_CODECS and not stream.average_rate
 
@@ -442,9 +450,13 @@ def _is_picture(stream) -> bool:
 def _alpha_decoder(stream):
     """libvpx's decoder for a VP8 or VP9 stream with transparency, which FFmpeg's own one passes over."""
     name = {"vp8": "libvpx", "vp9": "libvpx-vp9"}.get(stream.codec_context.name)
-    if name is None or stream.metadata.get("alpha_mode") != "1":
+    if name is None or _tag(stream, "alpha_mode") != "1":
         return None
     try:
         return av.CodecContext.create(name, "r")
     except Exception:  # this FFmpeg has none: shown as if it were opaque
         return None
+
+
+def _tag(stream, name: str) -> str:
+    return next((value for tag, value in stream.metadata.items() if tag.lower() == name), "")

@@ -17,6 +17,8 @@ from emomask.media.metadata import Metadata
 
 # Ticks per second of the time stamps in the file: whole for every usual rate and fine enough for a camera's stamps.
 _TICK = Fraction(1, 90000)
+# MP4 counts a frame's duration in 32 bits: with finer ticks it may last no longer than some seconds.
+_FINEST_TICK = Fraction(1, 10**7)
 # H.273's number of SMPTE 170M, the colours of standard definition.
 _SMPTE_170M = 6
 
@@ -40,8 +42,8 @@ class VideoSink:
         space.
     codec: FFmpeg's name of an encoder: libx264, libx265, libvpx-vp9, libsvtav1, mpeg4, ffv1 (lossless), h264_nvenc ...
     options: further options of the encoder by FFmpeg's names; they come last.
-    time_base: seconds of one tick. Times that are whole ticks are exact in .mp4 and .mov. Matroska (.mkv, .webm)
-        rounds to its milliseconds, AVI to 1/``rate``.
+    time_base: seconds of one tick, at least 1e-7. Times that are whole ticks are exact in .mp4 and .mov. Matroska
+        (.mkv, .webm) rounds to its milliseconds, AVI to 1/``rate``.
     aspect: width over height of a pixel.
     colors: H.273's numbers of the primaries and the transfer curve that the frames have.
     metadata: tags to write; None: none.
@@ -85,7 +87,7 @@ class VideoSink:
         if self.path.is_dir():
             raise SinkError("Cannot write the video %s: it is a folder." % self.path)
         self._format = encoders.container_of(self.path)
-        self._tick = 1 / self._rate if self._format == "avi" else Fraction(time_base)
+        self._tick = 1 / self._rate if self._format == "avi" else max(_FINEST_TICK, Fraction(time_base))
         self._last_ticks = -1
         # What of each frame in the encoder the packet must be told: start and duration in ticks, by the encoder's time.
         self._shown = {}
@@ -125,6 +127,7 @@ class VideoSink:
         context = stream.codec_context
         context.width, context.height = self._coded
         context.pix_fmt = self._pixels
+        stream.time_base = self._tick  # before the encoder's, which PyAV 12 sets with it
         context.time_base = 1 / self._rate if self._counts else self._tick
         context.sample_aspect_ratio = aspect
         if self._pixels != "bgr0":
@@ -254,7 +257,7 @@ class VideoSink:
                 packet.duration = length
             if is_end and packet is packets[-1] and self._end and self._format in encoders.LISTED_DURATIONS:
                 # The sum of the durations is the video's length, and they are counted in the order of decoding.
-                packet.duration = max(1, self._end - self._first_ticks + self._first_dts - packet.dts)
+                packet.duration = max(1, length, self._end - self._first_ticks + self._first_dts - packet.dts)
             self._container.mux(packet)
 
     def _error(self, error: Exception) -> SinkError:

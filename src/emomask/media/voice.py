@@ -4,7 +4,6 @@ import random
 from typing import Optional, Tuple
 
 import numpy as np
-from scipy.signal import lfilter
 
 RATE = 16000  # samples/s; what lies above 8 kHz says more about the speaker than about the words
 _HOP = RATE // 100
@@ -94,12 +93,12 @@ class VoiceDistorter:
         whitening = _prediction(excited)
         made = np.zeros((count + 1) * _HOP)
         made[:_HOP] = self._overlap
+        voiced = _synthesised(filters, _residual(whitening, excited))
+        loudness, had = np.sqrt(np.mean(voiced**2, axis=1)), np.sqrt(np.mean(frames**2, axis=1))
+        gains = np.where(loudness > 1e-9, np.minimum(_LARGEST_GAIN, had / np.maximum(loudness, 1e-9)), 0.0)
+        voiced *= gains[:, None] * _WINDOW
         for index in range(count):
-            residual = lfilter(whitening[index], [1.0], excited[index])
-            voiced = lfilter([1.0], filters[index], residual)
-            loudness, had = np.sqrt(np.mean(voiced**2)), np.sqrt(np.mean(frames[index] ** 2))
-            voiced *= min(_LARGEST_GAIN, had / loudness) if loudness > 1e-9 else 0.0
-            made[index * _HOP : index * _HOP + _FRAME] += voiced * _WINDOW
+            made[index * _HOP : index * _HOP + _FRAME] += voiced[index]
         self._overlap = made[-_HOP:].copy()
         return made[:-_HOP].clip(-1.0, 1.0)
 
@@ -111,7 +110,9 @@ class VoiceDistorter:
         if abs(self._offset) > _DRIFT:
             # The leap back towards the right place after which the sound continues most alike.
             sign = -1 if self._offset > 0 else 1
-            leaps = sign * np.arange(_SHORTEST_LEAP, _LONGEST_LEAP)
+            # Never so short that the reading would be as far off again after one more hop.
+            shortest = max(_SHORTEST_LEAP, int(abs(self._offset)) - _DRIFT // 2)
+            leaps = sign * np.arange(shortest, _LONGEST_LEAP)
             base = int(place)
             now = self._known[base : base + _HOP]
             candidates = np.lib.stride_tricks.sliding_window_view(self._known, _HOP)[base + leaps]
@@ -171,6 +172,24 @@ def _prediction(frames: np.ndarray) -> np.ndarray:
         filters[:, : order + 1] += reflection[:, None] * filters[:, order::-1]
         error *= 1 - reflection**2
     return filters
+
+
+def _residual(filters: np.ndarray, frames: np.ndarray) -> np.ndarray:
+    """What the prediction leaves of ``frames`` ``(N, _FRAME)``, each by its own filter."""
+    result = np.zeros(frames.shape)
+    for delay in range(_ORDER + 1):
+        result[:, delay:] += filters[:, delay, None] * frames[:, : _FRAME - delay]
+    return result
+
+
+def _synthesised(filters: np.ndarray, residuals: np.ndarray) -> np.ndarray:
+    """The inverse: ``residuals`` ``(N, _FRAME)`` through the filters' poles."""
+    backwards = filters[:, :0:-1]
+    result = np.zeros((len(residuals), _ORDER + _FRAME))
+    for index in range(_FRAME):
+        fed_back = np.einsum("nk,nk->n", backwards, result[:, index : index + _ORDER])
+        result[:, _ORDER + index] = residuals[:, index] - fed_back
+    return result[:, _ORDER:]
 
 
 def _with_moved_poles(filters: np.ndarray, powers: np.ndarray) -> np.ndarray:

@@ -15,6 +15,7 @@ import rospy
 from sensor_msgs.msg import Image
 
 from emomask.errors import EmomaskError, FrameError, SettingsError, SinkError
+from emomask.media.encoders import container_of
 from emomask.media.video import VideoSink
 from emomask.msg import Faces
 from emomask.nodes.messages import check_cv_bridge, image_to_array
@@ -67,6 +68,7 @@ class Recorder:
         self._path = Path(settings.output).expanduser().absolute()
         if not self._path.parent.is_dir():
             raise SinkError("Cannot write the video %s: there is no folder %s." % (self._path, self._path.parent))
+        container_of(self._path)
         self._sink: Optional[VideoSink] = None
         self._last_stamp = None
         self._time = 0.0
