@@ -50,21 +50,21 @@ class EmotionStage(Stage):
     dropout: float
 
 
-# Strong variation keeps the network from learning the pictures by heart; it ends on pictures much as they are.
+# Variation keeps the network from learning the pictures by heart; it ends on pictures much as they are.
 STAGES = (
     EmotionStage(
         "first",
-        25 / 32,
+        11 / 16,
         0.002,
-        Variation(14, (0.76 * VIEW / SIDE, 1.16 * VIEW / SIDE), 0.075, (0.3, 0.1), (0.1, 0.4), (0.25, 0.45)),
-        dropout=0.4,
+        Variation(14, (0.78 * VIEW / SIDE, 1.16 * VIEW / SIDE), 0.075, (0.25, 0.08), (0.1, 0.4), (0.15, 0.35)),
+        dropout=0.3,
     ),
     EmotionStage(
         "second",
-        7 / 32,
+        5 / 16,
         0.0007,
-        Variation(9, (0.86 * VIEW / SIDE, 1.1 * VIEW / SIDE), 0.06, (0.1, 0.03), (0.0, 1.0), (0.0, 0.0)),
-        dropout=0.2,
+        Variation(10, (0.86 * VIEW / SIDE, 1.1 * VIEW / SIDE), 0.06, (0.1, 0.03), (0.0, 1.0), (0.0, 0.0)),
+        dropout=0.25,
     ),
 )
 
