@@ -4,7 +4,6 @@ import argparse
 import dataclasses
 import json
 import logging
-import os
 import sys
 from pathlib import Path
 
@@ -183,9 +182,8 @@ def _mask(options) -> int:
     done = faces = 0
     for outcome in mask_all(plan, jobs, options.jobs):
         if outcome.error is not None:
-            source = outcome.job.source
-            named = os.path.basename(source) in outcome.error
-            _print_error(outcome.error if named else "%s: %s" % (without_secrets(source), outcome.error))
+            source = without_secrets(outcome.job.source)
+            _print_error(outcome.error if source in outcome.error else "%s: %s" % (source, outcome.error))
             failed.append((source, outcome.error))
             continue
         counts = outcome.counts

@@ -250,7 +250,7 @@ def test_a_url(photo, clip, tmp_path, capsys):
         finally:
             server.shutdown()
     message = capsys.readouterr().err
-    assert "Not Found" in message and "secret" not in message and message.count("\n") == 1
+    assert "answers 404" in message and "secret" not in message and message.count("\n") == 1
 
 
 def test_a_codec_and_its_quality(clip, tmp_path, capsys):

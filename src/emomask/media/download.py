@@ -16,7 +16,10 @@ def download(url: str) -> bytes:
     try:
         with urllib.request.urlopen(url, timeout=TIMEOUT) as answer:
             data = answer.read(LARGEST + 1)
-    except (OSError, ValueError) as error:  # urllib's and the sockets' errors are all one of these
+    except urllib.error.HTTPError as error:
+        answer = "%d %s" % (error.code, error.reason)
+        raise SourceError("%s cannot be fetched: the server answers %s." % (shown, answer)) from error
+    except (OSError, ValueError) as error:  # the sockets' errors, and a URL that is none
         reason = getattr(error, "reason", None) or error
         raise SourceError("%s cannot be fetched: %s." % (shown, reason)) from error
     if len(data) > LARGEST:
