@@ -22,6 +22,7 @@ setup(
         "emomask.masks",
         "emomask.media",
         "emomask.nodes",
+        "emomask.offline",
         "emomask.perception",
         "emomask.training",
     ],

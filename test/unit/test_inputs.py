@@ -3,7 +3,7 @@ import os
 import pytest
 
 from emomask.errors import SettingsError
-from emomask.offline.inputs import find_jobs
+from emomask.offline.inputs import Job, find_jobs
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def names(jobs, root, output):
 
 def test_one_file_goes_to_the_file_that_is_named(tree, tmp_path):
     jobs, failed = find_jobs([str(tree / "a.jpg")], str(tmp_path / "out.png"))
-    assert [tuple(job) for job in jobs] == [(str(tree / "a.jpg"), str(tmp_path / "out.png"))] and not failed
+    assert jobs == [Job(str(tree / "a.jpg"), str(tmp_path / "out.png"))] and not failed
 
 
 @pytest.mark.parametrize("slash", ["", "/"])
@@ -81,7 +81,7 @@ def test_urls_and_standard_input(tmp_path):
     output = tmp_path / "out"
     jobs, _ = find_jobs(["http://host/a%20b.jpg?key=1", "http://host/"], str(output))
     assert [os.path.basename(job.output) for job in jobs] == ["a b.jpg", "input.mp4"]
-    assert [tuple(job) for job in find_jobs(["-"], "-")[0]] == [("-", "-")]
+    assert find_jobs(["-"], "-")[0] == [Job("-", "-")]
     jobs, failed = find_jobs(["-", "http://host/a.jpg"], str(output))
     assert len(jobs) == 1 and failed[0][0] == "-"
 
