@@ -107,6 +107,7 @@ def _add_mask(mask: argparse.ArgumentParser) -> None:
     mask.add_argument("--except", action="append", default=[], metavar="FACES", dest="excepted", help="but not these")
     mask.add_argument("--resume", action="store_true", help="leave results that are there already")
     mask.add_argument("--jobs", type=_positive, default=1, metavar="N", help="files masked at the same time")
+    mask.add_argument("--cluster", default="", metavar="ADDRESS", help="spread the files over this Ray cluster")
     mask.add_argument("--preview", action="store_true", help="show the masked frames in a window")
     mask.add_argument("--quiet", action="store_true", help="print errors only")
     _add_settings(mask, Settings, FileSettings)
@@ -174,13 +175,19 @@ def _mask(options) -> int:
     if options.preview:
         from emomask.offline.preview import open_preview
 
-        if options.jobs > 1:
-            raise SettingsError("--preview shows one file at a time; leave --jobs away.")
+        if options.jobs > 1 or options.cluster:
+            raise SettingsError("--preview shows one file at a time; leave --jobs and --cluster away.")
         plan = plan._replace(preview=open_preview())
     for source, reason in failed:
         _print_error("%s: %s" % (source, reason))
     done = faces = 0
-    for outcome in mask_all(plan, jobs, options.jobs):
+    if options.cluster:
+        from emomask.offline.cluster import mask_on_cluster
+
+        outcomes = mask_on_cluster(plan, jobs, options.cluster)
+    else:
+        outcomes = mask_all(plan, jobs, options.jobs)
+    for outcome in outcomes:
         if outcome.error is not None:
             source = without_secrets(outcome.job.source)
             _print_error(outcome.error if source in outcome.error else "%s: %s" % (source, outcome.error))

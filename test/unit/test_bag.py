@@ -436,13 +436,17 @@ def test_damage_anywhere_is_an_error_or_harmless(tmp_path):
         (["--copy", "/nothing"], "has no topic"),
         (["--topics", "/chat"], "only images can be masked"),
         (["--topics", "/depth", "--copy", "/depth"], "both masked and copied"),
-        (["--hold", "-1"], "hold must lie between"),
     ],
 )
 def test_bad_requests(rich, tmp_path, capsys, arguments, text):
     assert cli.main(["bag", str(rich), str(tmp_path / "out.bag")] + arguments) == 1
     assert text in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
+
+
+def test_a_setting_out_of_its_range_is_a_usage_error(rich, tmp_path, capsys):
+    assert cli.main(["bag", str(rich), str(tmp_path / "out.bag"), "--hold", "-1"]) == 2
+    assert "hold must lie between" in capsys.readouterr().err and not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("arguments", [["--jobs", "0"], ["--jpeg-quality", "101"], ["--no-such-option"]])

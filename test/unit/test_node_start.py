@@ -7,14 +7,19 @@ import pytest
 
 
 @pytest.mark.parametrize(
-    "missing, remedy",
+    "node, missing, remedy",
     [
-        ("rospy", "--system-site-packages"),
-        ("cv_bridge", "--system-site-packages"),
-        ("emomask.msg", "catkin_make"),
+        ("listener", "rospy", "--system-site-packages"),
+        ("talker", "rospy", "--system-site-packages"),
+        ("recorder", "rospy", "--system-site-packages"),
+        ("listener", "cv_bridge", "--system-site-packages"),
+        ("talker", "cv_bridge", "--system-site-packages"),
+        ("recorder", "cv_bridge", "--system-site-packages"),
+        # The talker has no messages of emomask's own.
+        ("listener", "emomask.msg", "catkin_make"),
+        ("recorder", "emomask.msg", "catkin_make"),
     ],
 )
-@pytest.mark.parametrize("node", ["listener", "talker", "recorder"])
 def test_what_is_missing_and_the_remedy_are_one_line(node, missing, remedy):
     """``missing`` is made impossible to import, after all that ROS nodes import besides."""
     if missing == "emomask.msg":

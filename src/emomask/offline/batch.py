@@ -1,9 +1,12 @@
 """Many files, one after the other or side by side in worker processes."""
 
+import contextlib
+import glob
 import multiprocessing
 import os
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
 from typing import Iterator, NamedTuple, Optional, Sequence
 
 from emomask.errors import EmomaskError
@@ -29,7 +32,7 @@ def mask_all(plan: Plan, jobs: Sequence[Job], workers: int = 1) -> Iterator[Outc
     """
     if workers == 1 or len(jobs) < 2:
         masker = FileMasker(plan)
-        yield from (_outcome(masker, job) for job in jobs)
+        yield from (outcome_of(masker, job) for job in jobs)
         return
     if not plan.settings.threads:
         threads = max(1, (os.cpu_count() or 1) // workers)
@@ -45,11 +48,21 @@ def mask_all(plan: Plan, jobs: Sequence[Job], workers: int = 1) -> Iterator[Outc
             except BrokenProcessPool:
                 lost.append(futures[future])
     for job in lost:
+        remove_leftovers(job)
         with _pool(plan, 1) as pool:
             try:
                 yield pool.submit(_work, job).result()
             except BrokenProcessPool:
+                remove_leftovers(job)
                 yield Outcome(job, None, "its worker process died: there was too little memory, or it was killed")
+
+
+def remove_leftovers(job: Job) -> None:
+    """Remove what a worker that died has left beside the results of ``job``."""
+    for path in map(Path, filter(None, (job.output, job.report))):
+        for part in path.parent.glob(".%s.*.part" % glob.escape(path.name)):
+            with contextlib.suppress(OSError):
+                part.unlink()
 
 
 def _pool(plan: Plan, workers: int) -> ProcessPoolExecutor:
@@ -64,10 +77,11 @@ def _start(plan: Plan) -> None:
 
 
 def _work(job: Job) -> Outcome:
-    return _outcome(_worker, job)
+    return outcome_of(_worker, job)
 
 
-def _outcome(masker: FileMasker, job: Job) -> Outcome:
+def outcome_of(masker: FileMasker, job: Job) -> Outcome:
+    """Do one job, whatever goes wrong."""
     try:
         return Outcome(job, masker.mask(job))
     except EmomaskError as error:
