@@ -192,44 +192,45 @@ class FileMasker:
 
     def _write(self, job: Job, movie: Movie, frames: Callable[[int, float], Frame]) -> Counts:
         """The second pass: cover each frame as ``frames`` says for its number and time, and write it."""
-        files = self._plan.files
-        codec = files.codec or ("libvpx-vp9" if job.output.lower().endswith(".webm") else "libx264")
         count = faces = failed = 0
-        first = None
+        sink = first = None
         with contextlib.ExitStack() as stack:
             report = None
             if job.report:
                 about = {"rate": str(movie.rate)}
                 report = stack.enter_context(self._report(job, "video", (movie.width, movie.height), about))
-            audio = movie.audio(files.audio, files.start or None, files.end or None)
-            sink = stack.enter_context(
-                VideoSink(
-                    job.output,
-                    movie.width,
-                    movie.height,
-                    movie.rate,
-                    None if files.quality < 0 else files.quality,
-                    codec=codec,
-                    options=files.encoder_values(),
-                    time_base=movie.time_base,
-                    aspect=movie.aspect,
-                    colors=movie.colors,
-                    metadata=movie.metadata if files.keep_metadata else None,
-                    audio=audio,
-                )
-            )
             for number, shot in enumerate(self._bar(self._shots(movie), movie, "writing", job)):
-                first = shot.pts if first is None else first
-                frame = frames(number, shot.time)
-                image, frame = self._shown(shot.image, frame)
-                tick = movie.time_base
-                sink.write(image, (shot.pts - first) * tick, shot.duration * tick)
+                if sink is None:  # the sound begins with the first frame that is written
+                    first = shot.pts
+                    sink = stack.enter_context(self._sink(job, movie, first))
+                image, frame = self._shown(shot.image, frames(number, shot.time))
+                sink.write(image, (shot.pts - first) * movie.time_base, shot.duration * movie.time_base)
                 if report:
                     report(frame)
                 if self._plan.preview:
                     self._plan.preview(image)
                 count, faces, failed = count + 1, faces + len(frame.marks), failed + (frame.error is not None)
+            if sink is None:
+                raise SourceError("%s has no frame from %g s on." % (job.source, self._plan.files.start))
         return Counts(count, faces, failed)
+
+    def _sink(self, job: Job, movie: Movie, first: int) -> VideoSink:
+        """The output for ``movie`` from the frame at ``first`` on (ticks)."""
+        files = self._plan.files
+        return VideoSink(
+            job.output,
+            movie.width,
+            movie.height,
+            movie.rate,
+            None if files.quality < 0 else files.quality,
+            codec=files.codec or ("libvpx-vp9" if job.output.lower().endswith(".webm") else "libx264"),
+            options=files.encoder_values(),
+            time_base=movie.time_base,
+            aspect=movie.aspect,
+            colors=movie.colors,
+            metadata=movie.metadata if files.keep_metadata else None,
+            audio=movie.audio(files.audio, first * movie.time_base if first else None, files.end or None),
+        )
 
     def _shown(self, image: np.ndarray, frame: Frame) -> Tuple[np.ndarray, Frame]:
         """The masked frame; one that fails is withheld, and its place is kept so that the video keeps its length."""
