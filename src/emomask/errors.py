@@ -27,3 +27,14 @@ class FrameError(EmomaskError):
 
 class DataError(EmomaskError):
     """Training or evaluation data is missing or damaged."""
+
+
+def described(error: BaseException) -> str:
+    """An error that nobody foresaw, for a message: its class and its text."""
+    return "%s: %s" % (type(error).__name__, error)
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of what a library's error says, which may be several; its class when it says nothing."""
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__

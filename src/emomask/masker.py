@@ -8,7 +8,7 @@ from typing import Dict, Iterable, Iterator, List, Optional, Tuple
 
 import numpy as np
 
-from emomask.errors import FrameError
+from emomask.errors import FrameError, described
 from emomask.faces import EMOTIONS, Box, Face, Masked
 from emomask.masks.cover import Cover
 from emomask.masks.region import face_box
@@ -127,7 +127,7 @@ class Masker:
             return self._failed(frame, time, failure)
 
     def _failed(self, frame, time, error: Exception) -> Masked:
-        reason = "%s: %s" % (type(error).__name__, error)
+        reason = described(error)
         _log.debug("A frame was withheld", exc_info=error)
         if self.settings.on_failure == "pixelate" and not isinstance(error, FrameError):
             return Masked(pixelated_frame(frame), [], time, reason)

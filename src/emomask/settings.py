@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import os
 from dataclasses import dataclass
 from typing import Any, Dict, Mapping
 
@@ -127,6 +128,10 @@ class Settings(Validated):
     on_failure: str = setting(
         "drop", "what becomes of a frame that could not be masked: nothing, or the whole frame pixelated", FAILURE_MODES
     )
+
+    def shared_among(self, workers: int) -> "Settings":
+        """These settings for each of so many processes: threads that are left open are shared out."""
+        return self if self.threads else self.replace(threads=max(1, (os.cpu_count() or 1) // workers))
 
     def __post_init__(self):
         super().__post_init__()

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import BinaryIO, Dict, Iterator, List, NamedTuple
 
 from emomask.errors import EmomaskError, SinkError, SourceError
+from emomask.outputs import unfinished
 
 _MAGIC = b"#ROSBAG V2.0\n"
 _MESSAGE, _HEADER, _INDEX, _CHUNK, _CHUNK_INFO, _CONNECTION = (bytes([op]) for op in (2, 3, 4, 5, 6, 7))
@@ -277,7 +278,7 @@ class BagWriter:
         self.path = Path(path)
         if self.path.is_dir():
             raise SinkError("%s cannot be written: it is a folder." % self.path)
-        self._part = self.path.with_name(".%s.%d.part" % (self.path.name, os.getpid()))
+        self._part = unfinished(self.path)
         self._like = like
         self._infos: List[Record] = []
         try:

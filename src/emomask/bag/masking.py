@@ -2,7 +2,6 @@
 
 import collections
 import contextlib
-import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +12,9 @@ from tqdm import tqdm
 
 from emomask.bag.format import BagReader, BagWriter, Connection, Record
 from emomask.bag.streams import IMAGES, Job, Streams
-from emomask.errors import SinkError, SourceError
+from emomask.errors import SourceError
 from emomask.nodes.messages import check_cv_bridge
+from emomask.outputs import check_is_not_input
 from emomask.settings import Settings
 
 # Frames that wait when the settings leave it open: a file is in no hurry, and a third of a second at 30 frames/s is
@@ -85,10 +85,9 @@ def mask_bag(
     """
     source, output = Path(source), Path(output)
     check_cv_bridge()
-    if source.exists() and output.exists() and os.path.samefile(str(source), str(output)):
-        raise SinkError("The output is the input itself (%s); name another file." % output)
-    if settings.threads == 0 and jobs > 1:
-        settings = settings.replace(threads=max(1, (os.cpu_count() or 1) // jobs))
+    check_is_not_input(source, output)
+    if jobs > 1:
+        settings = settings.shared_among(jobs)
     with BagReader(source) as reader:
         chosen, copied = _known(topics, reader), _known(copy, reader)
         if chosen & copied:

@@ -25,6 +25,7 @@ from PIL.TiffImagePlugin import IFDRational, ImageFileDirectory_v2
 from emomask.errors import EmomaskError, SinkError, SourceError
 from emomask.faces import Box
 from emomask.media.address import one_line
+from emomask.outputs import unfinished
 
 # Decoding, masking and writing hold up to 20 bytes for each pixel at a time (8-bit colour 12): 5 GB for so many. The
 # largest cameras of telephones have 200 million.
@@ -497,7 +498,7 @@ def output_format(output: Union[str, Path, BinaryIO], format: str = "") -> _Form
 
 def _write_file(path: Path, chosen: _Format, pages: Iterator[_Page]) -> None:
     name = one_line(str(path))
-    part = path.with_name(".%s.%d.part" % (path.name, os.getpid()))
+    part = unfinished(path)
     made = False
     try:
         if path.is_dir():

@@ -14,6 +14,7 @@ from emomask.media import encoders
 from emomask.media.audio import AudioTrack
 from emomask.media.container import reason
 from emomask.media.metadata import Metadata
+from emomask.outputs import unfinished
 
 # Ticks per second of the time stamps in the file: whole for every usual rate and fine enough for a camera's stamps.
 _TICK = Fraction(1, 90000)
@@ -83,7 +84,7 @@ class VideoSink:
         self._closed = False
         self._container = None
         self._audio = audio
-        self._part = self.path.with_name(".%s.%d.part" % (self.path.name, os.getpid()))
+        self._part = unfinished(self.path)
         if self.path.is_dir():
             raise SinkError("Cannot write the video %s: it is a folder." % self.path)
         self._format = encoders.container_of(self.path)

@@ -7,6 +7,7 @@ from typing import Dict, Iterable, List, Optional, Tuple
 
 import numpy as np
 
+from emomask.errors import described
 from emomask.faces import Face
 from emomask.masker import Masker
 from emomask.offline.face_log import FaceLog
@@ -45,7 +46,7 @@ class Analysis:
                 self._size = image.shape[:2]
             except Exception as error:  # whatever it is, this frame is withheld and the others are masked
                 faces = []
-                self.failures[len(self._times)] = "%s: %s" % (type(error).__name__, error)
+                self.failures[len(self._times)] = described(error)
             self._forwards.append(faces)
             self._times.append(time)
             yield

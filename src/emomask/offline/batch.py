@@ -1,17 +1,15 @@
 """Many files, one after the other or side by side in worker processes."""
 
-import contextlib
-import glob
 import multiprocessing
-import os
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Iterator, NamedTuple, Optional, Sequence
 
-from emomask.errors import EmomaskError
+from emomask.errors import EmomaskError, described
 from emomask.offline.files import Counts, FileMasker, Plan
 from emomask.offline.inputs import Job
+from emomask.outputs import remove_unfinished
 
 _worker: Optional[FileMasker] = None
 
@@ -34,10 +32,8 @@ def mask_all(plan: Plan, jobs: Sequence[Job], workers: int = 1) -> Iterator[Outc
         masker = FileMasker(plan)
         yield from (outcome_of(masker, job) for job in jobs)
         return
-    if not plan.settings.threads:
-        threads = max(1, (os.cpu_count() or 1) // workers)
-        plan = plan._replace(settings=plan.settings.replace(threads=threads))
-    plan = plan._replace(progress=False)  # the bars of several processes would overwrite each other
+    # Without progress: the bars of several processes would overwrite each other.
+    plan = plan._replace(settings=plan.settings.shared_among(workers), progress=False)
     FileMasker(plan)  # what is wrong with the plan is said once, here
     lost = []
     with _pool(plan, min(workers, len(jobs))) as pool:
@@ -59,10 +55,8 @@ def mask_all(plan: Plan, jobs: Sequence[Job], workers: int = 1) -> Iterator[Outc
 
 def remove_leftovers(job: Job) -> None:
     """Remove what a worker that died has left beside the results of ``job``."""
-    for path in map(Path, filter(None, (job.output, job.report))):
-        for part in path.parent.glob(".%s.*.part" % glob.escape(path.name)):
-            with contextlib.suppress(OSError):
-                part.unlink()
+    for path in filter(None, (job.output, job.report)):
+        remove_unfinished(Path(path))
 
 
 def _pool(plan: Plan, workers: int) -> ProcessPoolExecutor:
@@ -87,4 +81,4 @@ def outcome_of(masker: FileMasker, job: Job) -> Outcome:
     except EmomaskError as error:
         return Outcome(job, None, str(error))
     except Exception as error:  # one file must not end the work on the others
-        return Outcome(job, None, "%s: %s" % (type(error).__name__, error))
+        return Outcome(job, None, described(error))

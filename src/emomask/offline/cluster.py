@@ -6,7 +6,7 @@ import socket
 from collections import Counter, deque
 from typing import Iterator, Sequence
 
-from emomask.errors import EmomaskError, SettingsError
+from emomask.errors import EmomaskError, SettingsError, first_line
 from emomask.offline.batch import Outcome, outcome_of, remove_leftovers
 from emomask.offline.files import FileMasker, Plan
 from emomask.offline.inputs import STANDARD, Job
@@ -42,8 +42,7 @@ def mask_on_cluster(plan: Plan, jobs: Sequence[Job], address: str) -> Iterator[O
             socket.create_connection((host, int(port)), PATIENCE).close()
         ray.init(address=address, logging_level=logging.ERROR, log_to_driver=False)
     except Exception as error:  # Ray raises many kinds, some of several lines
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise SettingsError("The Ray cluster %s cannot be reached: %s" % (address, reason)) from error
+        raise SettingsError("The Ray cluster %s cannot be reached: %s" % (address, first_line(error))) from error
     try:
         processors = int(ray.cluster_resources().get("CPU", 1))
         yield from _spread(ray, plan, jobs, max(1, processors // threads), threads)
@@ -80,8 +79,7 @@ def _spread(ray, plan: Plan, jobs: Sequence[Job], workers: int, threads: int) ->
             if tries[job] < TRIES:
                 waiting.append(job)
                 continue
-            reason = (str(error).strip().splitlines() or ["no reason given"])[0]
-            outcome = Outcome(job, None, "its worker died %d times (%s)" % (TRIES, reason))
+            outcome = Outcome(job, None, "its worker died %d times (%s)" % (TRIES, first_line(error)))
         yield outcome
 
 

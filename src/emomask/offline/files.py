@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import numpy as np
 from tqdm import tqdm
 
-from emomask.errors import DataError, FrameError, SinkError, SourceError
+from emomask.errors import DataError, FrameError, SinkError, SourceError, described
 from emomask.faces import Box, Face
 from emomask.masker import Masker
 from emomask.masks.cover import Cover
@@ -28,6 +28,7 @@ from emomask.offline.inputs import PICTURES, STANDARD, Job
 from emomask.offline.marks import Mark
 from emomask.offline.report import Frame, ReportWriter, Summary, read_report
 from emomask.offline.selection import Selection
+from emomask.outputs import check_is_not_input
 from emomask.settings import Settings
 
 LIVE_RATE = 25.0  # frames/s of the output when a live source does not know its own
@@ -98,11 +99,9 @@ class FileMasker:
         when the report to be applied does not fit, and FrameError when a picture cannot be masked.
         """
         source, output = job.source, job.output
-        if output != STANDARD and os.path.exists(output):
-            if os.path.exists(source) and os.path.samefile(source, output):
-                raise SinkError("The output is the input itself (%s); name another file." % output)
-            if self._plan.resume:
-                return None
+        check_is_not_input(source, output)
+        if self._plan.resume and output != STANDARD and os.path.exists(output):
+            return None
         if job.into:
             for path in filter(None, (output, job.report)):
                 _make_folder(Path(path).parent)
@@ -158,7 +157,7 @@ class FileMasker:
         except DataError:
             raise
         except Exception as error:  # any failure at all withholds the picture
-            reason = "%s: %s" % (type(error).__name__, error)
+            reason = described(error)
             if self._plan.settings.on_failure != "pixelate":
                 raise SinkError("%s could not be masked (%s); nothing was written." % (picture.name, reason)) from error
             whole = Box(0, 0, picture.frame.shape[1], picture.frame.shape[0])
@@ -238,7 +237,7 @@ class FileMasker:
             try:
                 return self._painted(image, frame.marks)[0], frame
             except Exception as error:  # any failure at all withholds the frame
-                frame = frame._replace(error="%s: %s" % (type(error).__name__, error))
+                frame = frame._replace(error=described(error))
         if self._plan.settings.on_failure == "pixelate":
             return pixelated_frame(image), frame
         return np.full_like(image, WITHHELD), frame

@@ -7,13 +7,14 @@ from typing import Iterator, List, NamedTuple, Sequence, Tuple
 from urllib.parse import unquote, urlsplit
 
 from emomask.errors import SettingsError
+from emomask.media.address import IMAGE_SUFFIXES
 
 STANDARD = "-"  # standard input or output
-PICTURES = (".bmp", ".heic", ".heif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
+PICTURES = (*IMAGE_SUFFIXES, ".heic", ".heif")
 VIDEOS = (".3gp", ".avi", ".flv", ".gif", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".ogv")
 VIDEOS += (".ts", ".vob", ".webm", ".wmv")
 # What is written under the input's own suffix; anything else becomes one of the last two.
-WRITTEN = (".avi", ".bmp", ".jpeg", ".jpg", ".mkv", ".mov", ".mp4", ".png", ".ppm", ".tif", ".tiff", ".webm", ".webp")
+WRITTEN = (*IMAGE_SUFFIXES, ".avi", ".mkv", ".mov", ".mp4", ".webm")
 PICTURE_OUTPUT, VIDEO_OUTPUT = ".jpg", ".mp4"
 
 

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import List, Optional, Tuple
 
-from emomask.errors import DataError
+from emomask.errors import DataError, described
 from emomask.faces import EMOTIONS, Box, Face
 from emomask.masks.region import Region
 
@@ -98,8 +98,7 @@ class Mark:
                 str(values.get("origin", EDITED)),
             )
         except (AttributeError, KeyError, TypeError, ValueError) as error:
-            reason = "%s: %s" % (type(error).__name__, error)
-            raise DataError("a face is not described as it should be (%s)" % reason) from error
+            raise DataError("a face is not described as it should be (%s)" % described(error)) from error
 
 
 def _around(box: List[float]) -> Region:

@@ -10,6 +10,7 @@ from typing import Dict, List, NamedTuple, Optional, Tuple
 from emomask.errors import DataError, SinkError
 from emomask.faces import EMOTIONS, Box
 from emomask.offline.marks import FOUND, REMEMBERED, Mark
+from emomask.outputs import unfinished
 
 VERSION = 1
 # What counts as uncertain.
@@ -156,7 +157,7 @@ class ReportWriter:
         self.path = Path(path)
         if self.path.suffix.lower() not in (".json", ".csv"):
             raise SinkError("A report is written as .json or .csv; %s is neither." % self.path)
-        self._part = self.path.with_name(".%s.%d.part" % (self.path.name, os.getpid()))
+        self._part = unfinished(self.path)
         self._head = head
         self._summary = summary
         self._rows = None

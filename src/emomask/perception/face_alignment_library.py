@@ -10,7 +10,7 @@ from typing import List, Optional, Sequence
 import cv2
 import numpy as np
 
-from emomask.errors import ModelError
+from emomask.errors import ModelError, first_line
 from emomask.faces import Box
 from emomask.perception.detection import Detection, Detector
 from emomask.perception.onnx_network import checksum
@@ -124,16 +124,11 @@ def _weights(settings: Settings, files: Sequence[str]):
         if missing:
             raise ModelError(
                 "The face-alignment library could not get its weights (%s). Put %s into %s, or choose detector "
-                "centerface and landmarks fast." % (_one_line(error), " and ".join(missing), folder)
+                "centerface and landmarks fast." % (first_line(error)[:200], " and ".join(missing), folder)
             ) from error
         raise ModelError(
             "The face-alignment library could not load %s in %s (%s). Remove the file so that it is fetched again, or "
-            "put a whole one there." % (" and ".join(files), folder, _one_line(error))
+            "put a whole one there." % (" and ".join(files), folder, first_line(error)[:200])
         ) from error
     finally:
         torch.hub.set_dir(former)
-
-
-def _one_line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0][:200] if lines else type(error).__name__
