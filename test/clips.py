@@ -7,6 +7,7 @@ import av
 import cv2
 import numpy as np
 
+from emomask.media.movie import Movie
 from emomask.media.video import VideoSink
 
 
@@ -143,3 +144,24 @@ def turn(path, a, b, c, d):
     matrix = struct.pack(">9i", *(value << 16 for value in (a, b, 0, c, d, 0, 0, 0)), 1 << 30)
     path.write_bytes(data[:place] + matrix + data[place + len(matrix) :])
     return path
+
+
+def copied(path, output, mode="drop", start=None, end=None, **arguments):
+    """Write the span of the movie ``path`` into ``output``, its sound by ``mode``, and return ``output``."""
+    with Movie(path) as movie:
+        with VideoSink(
+            output,
+            movie.width,
+            movie.height,
+            movie.rate,
+            time_base=movie.time_base,
+            aspect=movie.aspect,
+            colors=movie.colors,
+            audio=movie.audio(mode, start, end),
+            **arguments,
+        ) as sink:
+            first = None
+            for frame in movie.frames(start, end):
+                first = frame.pts if first is None else first
+                sink.write(frame.image, (frame.pts - first) * movie.time_base, frame.duration * movie.time_base)
+    return output

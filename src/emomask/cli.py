@@ -58,6 +58,7 @@ def _parser() -> argparse.ArgumentParser:
         "--jpeg-quality", type=_percentage, default=95, metavar="1..100", help="of masked JPEG images (default: 95)"
     )
     bag.add_argument("--json", type=Path, help="write the report there, an object for each topic")
+    # A file is in no hurry, and a third of a second at 30 frames/s is what a face that enters needs to be found.
     _add_settings(bag, Settings, lookahead=10)
     bag.set_defaults(run=_bag)
 

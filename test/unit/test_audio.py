@@ -13,11 +13,10 @@ from scipy.signal import lfilter
 from emomask.errors import SourceError
 from emomask.media.audio import AudioTrack
 from emomask.media.movie import Movie
-from emomask.media.video import VideoSink
 from emomask.media.voice import RATE, VoiceDistorter
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from clips import cut, write_movie
+from clips import copied, cut, write_movie
 
 TICK = Fraction(1, 10)
 FRAMES = 20  # two seconds
@@ -32,24 +31,6 @@ def beeps(seconds=2.0, rate=48000):
 def clip(path, sound, codec="libx264", samples=None, **arguments):
     samples = beeps() if samples is None else samples
     return write_movie(path, range(FRAMES), TICK, Fraction(10), codec, sound=sound, samples=samples, **arguments)
-
-
-def copied(path, output, mode, start=None, end=None, codec="libx264"):
-    with Movie(path) as movie:
-        with VideoSink(
-            output,
-            movie.width,
-            movie.height,
-            movie.rate,
-            codec=codec,
-            time_base=movie.time_base,
-            audio=movie.audio(mode, start, end),
-        ) as sink:
-            first = None
-            for frame in movie.frames(start, end):
-                first = frame.pts if first is None else first
-                sink.write(frame.image, (frame.pts - first) * movie.time_base, frame.duration * movie.time_base)
-    return output
 
 
 def heard(path):

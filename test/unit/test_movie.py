@@ -16,7 +16,7 @@ from emomask.media.movie import Movie, _Clock
 from emomask.media.video import VideoSink
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from clips import cut, number_of, numbered, turn, write_clip, write_clip_as, write_movie
+from clips import copied, cut, number_of, numbered, turn, write_clip, write_clip_as, write_movie
 
 ODD_GAPS = [0, 1, 2, 5, 6, 30, 31, 33, 60, 100]
 NTSC = Fraction(1001, 30000)
@@ -27,24 +27,6 @@ def read(path, *span):
     with Movie(path) as movie:
         frames = list(movie.frames(*span))
     return movie, [frame.pts * movie.time_base for frame in frames], [number_of(frame.image) for frame in frames]
-
-
-def copied(path, output, *span, **arguments):
-    """Write all that ``path`` has into ``output``."""
-    with Movie(path) as movie:
-        with VideoSink(
-            output,
-            movie.width,
-            movie.height,
-            movie.rate,
-            time_base=movie.time_base,
-            aspect=movie.aspect,
-            colors=movie.colors,
-            **arguments,
-        ) as sink:
-            for frame in movie.frames(*span):
-                sink.write(frame.image, frame.pts * movie.time_base, frame.duration * movie.time_base)
-    return output
 
 
 @pytest.mark.parametrize("options", ({"bf": "0"}, {"bf": "3", "b_strategy": "0"}))

@@ -17,9 +17,6 @@ from emomask.nodes.messages import check_cv_bridge
 from emomask.outputs import check_is_not_input
 from emomask.settings import Settings
 
-# Frames that wait when the settings leave it open: a file is in no hurry, and a third of a second at 30 frames/s is
-# what a face that enters the picture needs to be found.
-LOOKAHEAD = 10
 # Bytes of unpacked chunks that wait for their images; in memory they are two to three times as many. A topic so slow
 # that its lookahead would hold more of the others gets less of it.
 MEMORY = 1 << 28
@@ -73,7 +70,7 @@ def mask_bag(
     Parameters
     ----------
     source, output: paths. The output is written beside its name and gets it when it is whole.
-    settings: ``lookahead`` is best LOOKAHEAD; ``threads`` 0 shares the cores among the jobs.
+    settings: ``threads`` 0 shares the cores among the jobs.
     topics: when given, these images alone are masked and other topics with pictures withheld; a 16UC1 image among them
         counts as a picture.
     copy: topics that are copied as they are, whatever they show.
