@@ -9,25 +9,14 @@ from typing import Dict, Iterable, Iterator, List, Optional, Tuple
 import numpy as np
 
 from emomask.errors import FrameError, described
-from emomask.faces import EMOTIONS, Box, Face, Masked
+from emomask.faces import Face, Masked
 from emomask.masks.cover import Cover
-from emomask.masks.region import face_box
 from emomask.masks.styles import pixelated_frame
-from emomask.perception.detection import Detection, create_detector
-from emomask.perception.emotion import EmotionClassifier
-from emomask.perception.landmarks import create_landmarker
-from emomask.perception.tracking import Track, Tracker
+from emomask.perception.perceiver import Perceiver, check_frame
+from emomask.perception.tracking import Tracker
 from emomask.settings import Settings
 
 _log = logging.getLogger(__name__)
-
-SMALLEST_FRAME = 16  # pixels on a side; nothing smaller holds a face that a person could recognise
-# At what size faces are sought when ``detection_size`` is 0. A picture has time: all of it, up to this longest side. A
-# stream must keep up: at about so many pixels, or at half of the frame, but no more than this longest side.
-PICTURE_SIZE = 1280
-STREAM_PIXELS = 95000
-STREAM_SIZE = 640
-LARGEST_FRAME = 32767  # pixels on a side; OpenCV's warps and drawing end there
 
 
 class Masker:
@@ -40,20 +29,14 @@ class Masker:
 
     def __init__(self, settings: Optional[Settings] = None):
         self.settings = settings or Settings()
-        self._detector = create_detector(self.settings)
-        self._landmarker = create_landmarker(self.settings, self._detector)
-        self._classifier = EmotionClassifier(self.settings)
+        self._perceiver = Perceiver(self.settings)
         self._cover = Cover(self.settings)
         self._tracker = Tracker(self.settings)
 
     @property
     def models(self) -> Dict[str, str]:
         """The networks in use: what they do, and the first twelve digits of their file's SHA-256."""
-        return {
-            "detector %s" % self.settings.detector: self._detector.checksum,
-            "landmarks %s" % self.settings.landmarks: self._landmarker.checksum,
-            "emotion": self._classifier.checksum,
-        }
+        return self._perceiver.models
 
     def reset(self) -> None:
         """Forget all tracks: the next frame begins a new stream."""
@@ -61,11 +44,7 @@ class Masker:
 
     def warm_up(self, height: int, width: int) -> None:
         """Run every network once on an empty picture of this size, so that the first frame is as quick as the next."""
-        blank = np.zeros((height, width, 3), np.uint8)
-        self._detect(blank, self.settings.detection_threshold, is_picture=False)
-        faces = self._faces(blank, [Detection(Box(0, 0, width, height), 1.0)])
-        self._classifier.classify(blank, [face.landmarks for face in faces])
-        self._covered(blank, faces)
+        self._covered(np.zeros((height, width, 3), np.uint8), self._perceiver.warm_up(height, width))
 
     def process(self, frame: np.ndarray, time: Optional[float] = None) -> Masked:
         """Mask one frame.
@@ -80,7 +59,7 @@ class Masker:
         """
         _check(frame, time)
         try:
-            faces = self._picture(frame) if time is None else self._followed(frame, time)
+            faces = self._perceiver.picture(frame) if time is None else self._followed(frame, time)
             return Masked(self._covered(frame, faces), faces, time)
         except Exception as error:  # the rule of the house: any failure at all withholds the frame
             return self._failed(frame, time, error)
@@ -133,50 +112,14 @@ class Masker:
             return Masked(pixelated_frame(frame), [], time, reason)
         return Masked(None, [], time, reason)
 
-    def _detect(self, frame: np.ndarray, threshold: float, is_picture: bool):
-        return self._detector.detect(frame, threshold, self.settings.detection_size or _size(frame, is_picture))
-
-    def _faces(self, frame: np.ndarray, detections, former=()) -> List[Face]:
-        landmarks = self._landmarker.locate(frame, detections, former)
-        return [
-            Face(face_box(points).union(detection.box), points, detection.score)
-            for detection, points in zip(detections, landmarks)
-        ]
-
-    def _picture(self, frame: np.ndarray) -> List[Face]:
-        faces = self._faces(frame, self._detect(frame, self.settings.detection_threshold, is_picture=True))
-        for face, values in zip(faces, self._classifier.classify(frame, [face.landmarks for face in faces])):
-            face.probabilities = values
-            face.emotion = EMOTIONS[int(np.argmax(values))]
-        for index, face in enumerate(faces):
-            face.track_id = index + 1
-        return faces
-
     def _followed(self, frame: np.ndarray, time: float) -> List[Face]:
-        _, tracks = self._next_of_stream(frame, time)
-        return [track.face for track in tracks]
-
-    def perceive(self, frame: np.ndarray, time: Optional[float] = None) -> List[Face]:
-        """The faces of a frame, for those who cover them later; ``frame`` and ``time`` as for ``process``.
-
-        In a stream: every face that was found, with ``track_id`` 0 while it is too weak to be covered, and every face
-        that is held from memory. Raises whatever goes wrong: the frame must then not be shown.
-        """
-        _check(frame, time)
-        if time is None:
-            return self._picture(frame)
-        found, tracks = self._next_of_stream(frame, time)
-        return found + [track.face for track in tracks if track.face.held]
-
-    def _next_of_stream(self, frame: np.ndarray, time: float) -> Tuple[List[Face], List[Track]]:
-        detections = self._detect(frame, self._tracker.threshold, is_picture=False)
-        former = [self._tracker.landmarks_near(detection.box, time) for detection in detections]
-        found = self._faces(frame, detections, former)
-        tracks = self._tracker.update(found, time, frame.shape[:2])
+        perceiver, tracker = self._perceiver, self._tracker
+        detections = perceiver.detect(frame, tracker.threshold, is_picture=False)
+        former = [tracker.landmarks_near(detection.box, time) for detection in detections]
+        tracks = tracker.update(perceiver.faces(frame, detections, former), time, frame.shape[:2])
         due = [track for track in tracks if track.emotion_is_due(time)]
-        probabilities = self._classifier.classify(frame, [track.face.landmarks for track in due])
-        self._tracker.feel(due, probabilities, time)
-        return found, tracks
+        tracker.feel(due, perceiver.emotions(frame, [track.face for track in due]), time)
+        return [track.face for track in tracks]
 
     def _covered(self, frame: np.ndarray, faces: List[Face]) -> np.ndarray:
         """A copy of ``frame`` with all ``faces`` covered; sets their ``covered``."""
@@ -186,23 +129,7 @@ class Masker:
         return image
 
 
-def _size(frame: np.ndarray, is_picture: bool) -> int:
-    """The longest side at which faces are sought in ``frame`` when the settings leave it open."""
-    shortest, longest = sorted(frame.shape[:2])
-    if is_picture:
-        return min(longest, PICTURE_SIZE)
-    return min(longest, STREAM_SIZE, max(longest // 2, int(math.sqrt(STREAM_PIXELS * longest / shortest))))
-
-
 def _check(frame, time) -> None:
-    if not isinstance(frame, np.ndarray) or frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3:
-        given = "%s %s" % (frame.dtype, frame.shape) if isinstance(frame, np.ndarray) else type(frame).__name__
-        raise FrameError("A frame must be a uint8 array of height x width x 3 (BGR), not %s." % given)
-    height, width = frame.shape[:2]
-    if not (SMALLEST_FRAME <= height <= LARGEST_FRAME and SMALLEST_FRAME <= width <= LARGEST_FRAME):
-        raise FrameError(
-            "A frame of %d x %d pixels cannot be masked: each side must have %d to %d."
-            % (width, height, SMALLEST_FRAME, LARGEST_FRAME)
-        )
+    check_frame(frame)
     if time is not None and not math.isfinite(time):
         raise FrameError("The time of a frame must be a finite number of seconds, not %r." % (time,))

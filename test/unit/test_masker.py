@@ -176,12 +176,13 @@ def test_whatever_fails_the_original_is_never_shown(on_failure, astronaut):
     astronaut = np.ascontiguousarray(astronaut[30:230, 120:320])
     masker = Masker(Settings(on_failure=on_failure))
     assert masker.process(astronaut, 0.0).error is None
-    for stage in ("_detector", "_landmarker", "_classifier", "_cover", "_tracker"):
+    networks = [(masker._perceiver, stage) for stage in ("_detector", "_landmarker", "_classifier")]
+    for owner, stage in networks + [(masker, stage) for stage in ("_perceiver", "_cover", "_tracker")]:
         for failure in (ValueError("broken"), MemoryError(), ModelError("values that are not finite")):
-            whole = getattr(masker, stage)
-            setattr(masker, stage, Broken(failure))
+            whole = getattr(owner, stage)
+            setattr(owner, stage, Broken(failure))
             results = list(masker.stream([(astronaut, 0.1), (astronaut, 0.2)])) + [masker.process(astronaut, 0.3)]
-            setattr(masker, stage, whole)
+            setattr(owner, stage, whole)
             for masked in results:
                 assert type(failure).__name__ in masked.error and masked.faces == []
                 if on_failure == "drop":

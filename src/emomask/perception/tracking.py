@@ -4,8 +4,8 @@ import dataclasses
 import math
 from typing import List, Optional, Tuple
 
+import lap
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from emomask.faces import EMOTIONS, Box, Face
 from emomask.settings import Settings
@@ -150,13 +150,9 @@ class Tracker:
         if not self.tracks or not faces:
             return [(track, None) for track in self.tracks], list(faces)
         cost = np.array([[_unlikeness(track.predicted(time), face.box) for face in faces] for track in self.tracks])
-        partner = {
-            row: column for row, column in zip(*linear_sum_assignment(cost)) if cost[row, column] < 1.0
-        }
-        matches = [
-            (track, faces[partner[index]] if index in partner else None) for index, track in enumerate(self.tracks)
-        ]
-        taken = set(partner.values())
+        _, partners, _ = lap.lapjv(cost, extend_cost=True, cost_limit=1.0)
+        matches = [(track, faces[one] if one >= 0 else None) for track, one in zip(self.tracks, partners)]
+        taken = set(partners)
         return matches, [face for index, face in enumerate(faces) if index not in taken]
 
 
