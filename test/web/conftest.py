@@ -1,0 +1,28 @@
+"""Fixtures of the website's tests."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("fastapi", reason="needs emomask[web]")
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from emomask.media.demo_clip import DemoClip
+from emomask.web.sandbox import Sandbox
+
+LARGEST_PIXELS = 2_000_000
+
+
+@pytest.fixture(scope="session")
+def demo_frame():
+    """A frame of the demo clip with three faces: uint8 480 x 640 x 3 BGR."""
+    return DemoClip().frame(165)
+
+
+@pytest.fixture(scope="session")
+def sandbox():
+    made = Sandbox(1, LARGEST_PIXELS, memory=256 << 20, seconds=5.0)
+    yield made
+    made.close()
