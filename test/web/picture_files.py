@@ -12,7 +12,7 @@ def picture_files(frame):
     image = Image.fromarray(np.ascontiguousarray(frame[..., ::-1]))
     exif = Image.Exif()
     exif[274], exif[271] = 6, "maker"
-    grey16 = Image.fromarray((np.asarray(image.convert("L")).astype(np.uint16) * 257))
+    grey16 = Image.fromarray(np.asarray(image.convert("L")).astype(np.uint16) * 257)
     transparent = image.copy()
     transparent.putalpha(image.convert("L"))
     files = {

@@ -38,7 +38,7 @@ class Sandbox:
         self._memory = memory
         self._seconds = seconds
         self._closed = False
-        self._idle: "queue.Queue[_Worker]" = queue.Queue()
+        self._idle = queue.Queue()  # of _Worker
         self._workers = [_Worker(largest_pixels, memory) for _ in range(workers)]
         for worker in self._workers:
             self._idle.put(worker)
