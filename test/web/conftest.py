@@ -9,6 +9,9 @@ pytest.importorskip("fastapi", reason="needs emomask[web]")
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+import cv2
+from running_site import running_site
+
 from emomask.media.demo_clip import DemoClip
 from emomask.web.sandbox import Sandbox
 
@@ -26,3 +29,16 @@ def sandbox():
     made = Sandbox(1, LARGEST_PIXELS, memory=256 << 20, seconds=5.0)
     yield made
     made.close()
+
+
+@pytest.fixture(scope="session")
+def demo_jpeg(demo_frame):
+    """``demo_frame`` as a JPEG."""
+    return cv2.imencode(".jpg", demo_frame)[1].tobytes()
+
+
+@pytest.fixture(scope="session")
+def site():
+    """A website without limits that a test would reach."""
+    with running_site(requests=100000) as running:
+        yield running

@@ -87,7 +87,9 @@ class _Site:
         self._cameras = Places(web.live_visitors, "All places for cameras are taken just now; try again later.")
         self._videos = Places(web.video_queue, "Several videos are waiting already; try again when they are done.")
         self._viewers = Places(4 * max(1, web.live_visitors), "All places are taken just now; try again later.")
-        self._policy = FetchPolicy(largest=web.picture_mb << 20, allowed=web.allowed_networks())
+        self._policy = FetchPolicy(
+            largest=web.picture_mb << 20, ports=web.allowed_ports(), allowed=web.allowed_networks()
+        )
         self._began = time.monotonic()
         self._jobs: Optional[Jobs] = None
 
@@ -120,6 +122,7 @@ class _Site:
             (EmomaskError, _on_error),
             (RequestValidationError, _on_validation_error),
             (HTTPException, _on_http_error),
+            (Exception, _on_unforeseen),
         ):
             app.add_exception_handler(kind, handler)
         app.add_api_route("/api/health", self.health, summary="Whether the site works, and how busy it is")
@@ -322,7 +325,10 @@ async def _on_error(request: Request, error: EmomaskError) -> JSONResponse:
         return _answer(422, str(error))
     if isinstance(error, MaskingError):
         return _answer(500, str(error))
-    _log.error("A request failed: %s", type(error).__name__)
+    return await _on_unforeseen(request, error)
+
+
+async def _on_unforeseen(request: Request, error: Exception) -> JSONResponse:
     return _answer(500, "Something went wrong here; nothing of your picture is shown.")
 
 

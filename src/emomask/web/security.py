@@ -3,6 +3,7 @@
 import hmac
 import ipaddress
 import json
+import logging
 from typing import Optional, Sequence
 from urllib.parse import urlsplit
 
@@ -10,6 +11,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from emomask.web.errors import Refusal
+
+_log = logging.getLogger(__name__)
 
 POLICY = "; ".join(
     (
@@ -64,22 +67,22 @@ class Guard:
             await _refuse(scope, send, refusal)
             return
 
-        started = False
+        answered = False
 
         async def send_with_headers(message: Message) -> None:
-            nonlocal started
+            nonlocal answered
             if message["type"] == "http.response.start":
-                started = True
                 _add_headers(message)
+            answered = message["type"] == "http.response.body" and not message.get("more_body", False)
             await send(message)
 
         try:
             await self._app(scope, receive, send_with_headers)
         except Exception:
-            # Starlette answers what nobody foresaw beyond the application's own handlers, without these headers.
-            if not started and scope["type"] == "http":
-                await _refuse(scope, send, Refusal(500, "Something went wrong here; nothing of your picture is shown."))
-            raise
+            if not answered:
+                raise
+            # Starlette raises again what it has answered; the server would close the connection for that.
+            _log.exception("A request failed")
 
     def _check(self, scope: Scope) -> None:
         headers = Headers(scope=scope)

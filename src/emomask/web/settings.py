@@ -31,6 +31,7 @@ class WebSettings(Validated):
     token_file: str = setting("", "file with a token of 16 characters or more that visitors must give; empty: none")
     emoji_sets: str = setting("", "folder with further emoji sets, a folder of seven PNG each; empty: none")
     fetch_networks: str = setting("", "private networks from which URLs may be fetched: 192.168.1.0/24,...")
+    fetch_ports: str = setting("80,443", "TCP ports from which URLs may be fetched")
     requests: int = setting(120, "requests for masking that an address may make in a minute", low=1, high=100000)
     live_visitors: int = setting(8, "visitors whose cameras are masked at the same time", low=0, high=1000)
     picture_queue: int = setting(24, "pictures that may wait or be masked at the same time", low=1, high=10000)
@@ -52,6 +53,7 @@ class WebSettings(Validated):
             raise SettingsError("base_path must be like /emomask, without a slash at its end, not %r." % self.base_path)
         self.token()
         self.allowed_networks()
+        self.allowed_ports()
         self.sets()
 
     def token(self) -> str:
@@ -69,6 +71,16 @@ class WebSettings(Validated):
             return tuple(ipaddress.ip_network(text.strip()) for text in self.fetch_networks.split(",") if text.strip())
         except ValueError as error:
             raise SettingsError("fetch_networks must be networks like 192.168.1.0/24: %s." % error) from error
+
+    def allowed_ports(self) -> Tuple[int, ...]:
+        """``fetch_ports`` as numbers."""
+        try:
+            ports = tuple(int(text) for text in self.fetch_ports.split(","))
+        except ValueError as error:
+            raise SettingsError("fetch_ports must be numbers like 80,443, not %r." % self.fetch_ports) from error
+        if not all(0 < port < 65536 for port in ports):
+            raise SettingsError("fetch_ports must lie between 1 and 65535, not %r." % self.fetch_ports)
+        return ports
 
     def sets(self) -> Dict[str, str]:
         """The emoji sets: their names, and their folders as ``Settings.emojis`` takes them."""
