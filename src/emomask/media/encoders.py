@@ -72,6 +72,11 @@ def container_of(path: Path) -> str:
         raise SinkError("A video is written as %s; %s is not." % (", ".join(CONTAINERS), path)) from None
 
 
+def default_codec(path: Path) -> str:
+    """FFmpeg's name of the encoder for ``path`` when none is asked for."""
+    return "libvpx-vp9" if path.suffix.lower() == ".webm" else "libx264"
+
+
 def pixel_format(codec: str) -> str:
     """The format in which ``codec`` is given its frames. Raises SinkError when this FFmpeg has no such encoder."""
     try:

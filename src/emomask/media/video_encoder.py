@@ -53,8 +53,8 @@ class VideoSpec:
     aspect: width over height of a pixel.
     colors: H.273's numbers of the primaries and the transfer curve that the frames have.
 
-    Raises SinkError when the path is a folder, the container is none of ours, the size or the rate cannot be written, the codec is not there,
-    or the quality or preset is none of its own.
+    Raises SinkError when the path is a folder, the container is none of ours, the size or the rate cannot be written,
+    the codec is not there, or the quality or preset is none of its own.
     """
 
     path: Path
