@@ -258,7 +258,7 @@ class _Site:
         return await self._jobs.add(parts, visitor, settings)
 
     async def video(self, job: str) -> Dict[str, Any]:
-        """``state`` is waiting, running, done or failed; ``frames`` of ``of`` are written, 0 while faces are sought."""
+        """``state`` is waiting, running, done or failed; ``progress`` goes from 0 to 1; ``ahead`` are done before it."""
         return self._jobs.told(job)
 
     async def remove_video(self, job: str) -> Response:

@@ -84,6 +84,6 @@ async def until_first_ends(*coroutines) -> None:
 async def _end(socket: WebSocket, reason: str, code: int) -> None:
     if WebSocketState.DISCONNECTED in (socket.client_state, socket.application_state):
         return
-    with contextlib.suppress(RuntimeError, OSError, WebSocketDisconnect, asyncio.TimeoutError):
-        await asyncio.wait_for(socket.send_text(json.dumps({"error": reason})), _SENDING_SECONDS)
-        await socket.close(code)
+    for farewell in (socket.send_text(json.dumps({"error": reason})), socket.close(code)):
+        with contextlib.suppress(RuntimeError, OSError, WebSocketDisconnect, asyncio.TimeoutError):
+            await asyncio.wait_for(farewell, _SENDING_SECONDS)

@@ -33,7 +33,7 @@ class Job:
     ----------
     id: what the visitor names it by; cannot be guessed.
     state: WAITING, RUNNING, DONE or FAILED.
-    frames, of: how many frames are written, of how many; 0 while faces are sought, or when it is unknown.
+    progress: 0 to 1; stays 0 when the video does not tell its length.
     counts: what was done, once it is.
     error: why it failed.
     """
@@ -41,7 +41,7 @@ class Job:
     def __init__(self, folder: Path, visitor: str, settings: Settings):
         self.id = secrets.token_urlsafe(16)
         self.state = WAITING
-        self.frames = self.of = 0
+        self.progress = 0.0
         self.counts: Optional[Dict[str, int]] = None
         self.error: Optional[str] = None
         self.folder = folder / self.id
@@ -56,8 +56,7 @@ class Job:
             "job": self.id,
             "state": self.state,
             "ahead": ahead,
-            "frames": self.frames,
-            "of": self.of,
+            "progress": round(self.progress, 3),
             "counts": self.counts,
             "error": self.error,
         }
@@ -212,8 +211,8 @@ class Jobs:
 
 def _note(job: Job, message: Dict[str, Any]) -> None:
     """Take in what the process of ``job`` says."""
-    if "frames" in message:
-        job.frames, job.of = int(message["frames"]), int(message["of"])
+    if "progress" in message:
+        job.progress = min(1.0, max(0.0, float(message["progress"])))
     elif "counts" in message:
         job.counts = {name: int(message["counts"][name]) for name in ("frames", "faces", "withheld")}
     else:

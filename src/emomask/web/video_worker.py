@@ -39,7 +39,7 @@ def is_video(start: bytes) -> bool:
 
 
 def serve(connection: Connection, job: VideoJob) -> None:
-    """Do ``job``; sends JSON objects: ``frames`` (written) of ``of``, and last ``counts`` or ``error``."""
+    """Do ``job``; sends JSON objects: ``progress``, 0 to 1, and last ``counts`` or ``error``."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.nice(10)  # cameras cannot wait, videos can
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -56,25 +56,34 @@ def serve(connection: Connection, job: VideoJob) -> None:
 
 def _masked(connection: Connection, job: VideoJob) -> Dict[str, int]:
     # Here, so that the server, which imports this file too, does without FFmpeg.
+    from emomask.offline.course import course
     from emomask.offline.file_settings import FileSettings
-    from emomask.offline.files import FileMasker, Plan
+    from emomask.offline.files import FileMasker
     from emomask.offline.inputs import Job
+    from emomask.offline.plan import Plan
 
-    total = _checked(job)
-    written = 0
+    steps = 2 * _checked(job)  # every frame is looked at and written
+    done = 0
 
-    def count(_image) -> None:
-        nonlocal written
-        written += 1
-        _tell(connection, frames=written, of=total)
+    def progress() -> None:
+        nonlocal done
+        done += 1
+        if steps:
+            _tell(connection, progress=min(1.0, done / steps))
 
-    plan = Plan(job.settings, FileSettings(), preview=count)
-    counts = FileMasker(plan).mask(Job(job.source, job.output))
+    masker = FileMasker(Plan(job.settings, FileSettings()), progress)
+    way = course(masker.plan, Job(job.source, job.output))
+    try:
+        tasks = next(way)
+        while True:
+            tasks = way.send([masker.do(task) for task in tasks])
+    except StopIteration as end:
+        counts = end.value
     return {"frames": counts.frames, "faces": counts.faces, "withheld": counts.failed}
 
 
 def _checked(job: VideoJob) -> int:
-    """How many frames the video has as far as its header tells. Raises SourceError when it is too long or too large."""
+    """How many frames the video has, 0 when its header does not tell. Raises SourceError when it is too long or too large."""
     from emomask.media.movie import Movie
 
     with open(job.source, "rb") as file:
