@@ -258,7 +258,7 @@ class _Site:
         return await self._jobs.add(parts, visitor, settings)
 
     async def video(self, job: str) -> Dict[str, Any]:
-        """``state`` is waiting, running, done or failed; ``progress`` goes from 0 to 1; ``ahead`` are done before it."""
+        """``state`` is waiting, running, done or failed; ``progress`` is 0 to 1; ``ahead`` others come before it."""
         return self._jobs.told(job)
 
     async def remove_video(self, job: str) -> Response:

@@ -83,7 +83,7 @@ def _masked(connection: Connection, job: VideoJob) -> Dict[str, int]:
 
 
 def _checked(job: VideoJob) -> int:
-    """How many frames the video has, 0 when its header does not tell. Raises SourceError when it is too long or too large."""
+    """How many frames the video has, 0 when unknown. Raises SourceError when it is too long or its frames too large."""
     from emomask.media.movie import Movie
 
     with open(job.source, "rb") as file:
