@@ -185,7 +185,7 @@ def test_networks_are_those_that_the_health_check_names(site):
 
 def test_the_options_name_everything_that_can_be_chosen(site):
     told = site.client.get("api/options").json()
-    assert told["emoji_sets"] == ["noto"] and told["styles"] == ["emoji", "blur", "pixelate", "solid"]
+    assert told["emoji_sets"] == ["noto", "plain"] and told["styles"] == ["emoji", "blur", "pixelate", "solid"]
     assert tuple(told["emotions"]) == EMOTIONS and not told["token"] and not told["robot"]
     for demo in told["demo"]:
         picture = decoded(site.client.get("api/demo/" + demo["name"]).content)

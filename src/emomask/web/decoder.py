@@ -44,7 +44,7 @@ def serve(connection: Connection, largest_pixels: int, memory: int) -> None:
 
 def _answer(data: bytes) -> bytes:
     try:
-        picture = pictures.read_picture(data, "The picture")
+        picture = pictures.read_picture(data, "The file")
         frame = _over_white(picture.frame, picture.alpha)
     except SourceError as error:
         return ERROR + str(error).encode("utf-8", "replace")

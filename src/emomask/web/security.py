@@ -38,7 +38,8 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
-_UNGUARDED = ("/api/health", "/api/options")  # what the page must know before it can ask for the token
+# What the page must know before it can ask for the token, and what everybody may read.
+_UNGUARDED = ("/api/health", "/api/openapi.json", "/api/options")
 
 
 class Guard:

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Dict, Tuple
 
 from emomask.errors import SettingsError
+from emomask.resources import share_folder
 from emomask.settings import Validated, setting
 from emomask.web.addresses import Network
 
-BUILT_IN = "noto"  # the name of the emoji set that comes with emomask
+BUILT_IN = "noto"  # the name of the emoji set that lies in the folder of emojis itself
 SHORTEST_TOKEN = 16  # characters
 
 
@@ -85,12 +86,12 @@ class WebSettings(Validated):
     def sets(self) -> Dict[str, str]:
         """The emoji sets: their names, and their folders as ``Settings.emojis`` takes them."""
         found = {BUILT_IN: ""}
-        if self.emoji_sets:
+        folders = [share_folder() / "emojis"] + [Path(folder).expanduser() for folder in [self.emoji_sets] if folder]
+        for folder in folders:
             try:
-                folders = sorted(path for path in Path(self.emoji_sets).expanduser().iterdir() if path.is_dir())
+                found.update((path.name, str(path)) for path in sorted(folder.iterdir()) if path.is_dir())
             except OSError as error:
-                raise SettingsError("emoji_sets: %s cannot be read." % self.emoji_sets) from error
-            found.update((path.name, str(path)) for path in folders)
+                raise SettingsError("emoji_sets: %s cannot be read." % folder) from error
         return found
 
     def host_names(self) -> Tuple[str, ...]:

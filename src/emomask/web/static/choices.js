@@ -4,6 +4,7 @@ import { $, element, percent } from "./dom.js";
 
 const NAMES = { emoji: "Emoji", blur: "Blur", pixelate: "Mosaic", solid: "Grey" };
 const DEFAULT_MARGIN = "0.1";
+const WIDE = "(min-width: 60rem)"; // as in style.css: the choices have a column of their own
 
 const listeners = [];
 
@@ -20,6 +21,7 @@ export function fillChoices(options) {
     $("set").append(element("option", { value: name }, name[0].toUpperCase() + name.slice(1)));
   }
   $("margin").value = DEFAULT_MARGIN;
+  $("choices-panel").open = matchMedia(WIDE).matches;
   $("choices").addEventListener("input", changed);
   $("choices").addEventListener("submit", (event) => event.preventDefault());
   changed();

@@ -30,22 +30,28 @@ export class History {
     const style = getComputedStyle(canvas);
     const x = (point) => canvas.width * (1 - (time - point.time) / (SECONDS * 1000));
     context.clearRect(0, 0, canvas.width, canvas.height);
-    for (let index = 1; index < this.points.length; index += 1) {
-      const [before, after] = [this.points[index - 1], this.points[index]];
-      if (!before.shares || !after.shares) continue;
-      let [low, next] = [0, 0];
-      this.emotions.forEach((name, emotion) => {
-        const [from, to] = [low + before.shares[emotion], next + after.shares[emotion]];
-        context.fillStyle = style.getPropertyValue(`--${name}`);
+    for (const run of this.runs()) {
+      // From the top, each area down to the bottom over the one before: no seams between them.
+      for (let count = this.emotions.length; count > 0; count -= 1) {
+        const height = (point) => point.shares.slice(0, count).reduce((sum, share) => sum + share, 0);
+        context.fillStyle = style.getPropertyValue(`--${this.emotions[count - 1]}`);
         context.beginPath();
-        context.moveTo(x(before), canvas.height * (1 - low));
-        context.lineTo(x(after) + 0.6, canvas.height * (1 - next));
-        context.lineTo(x(after) + 0.6, canvas.height * (1 - to));
-        context.lineTo(x(before), canvas.height * (1 - from));
+        context.moveTo(x(run[0]), canvas.height);
+        for (const point of run) context.lineTo(x(point), canvas.height * (1 - height(point)));
+        context.lineTo(x(run[run.length - 1]), canvas.height);
         context.fill();
-        [low, next] = [from, to];
-      });
+      }
     }
+  }
+
+  /** The points between the gaps in which nobody was there. */
+  runs() {
+    const runs = [[]];
+    for (const point of this.points) {
+      if (point.shares) runs[runs.length - 1].push(point);
+      else runs.push([]);
+    }
+    return runs.filter((run) => run.length > 1);
   }
 
   /** In words. */

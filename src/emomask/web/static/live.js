@@ -16,6 +16,8 @@ const CAMERA_ERRORS = {
   NotFoundError: "No camera was found. Plug one in, then try again.",
   NotReadableError: "The camera is in use by another program. Close that one, then try again.",
 };
+const PREVIEW_NOTE = "seen by this browser only";
+const SENT_NOTE = "sent to this server to be masked";
 const INSECURE = "Browsers give a camera to https:// pages and to localhost only. Ask the operator for TLS, or open the page there.";
 
 let camera = null; // a MediaStream
@@ -38,6 +40,7 @@ export function fillLive(options) {
   $("snapshot").addEventListener("click", save);
   onChoices((chosen) => stream?.say(hello(chosen)));
   setInterval(tellStats, STATS_EVERY);
+  $("preview-note").textContent = PREVIEW_NOTE;
   say("The preview is seen by this browser only. You decide when frames are sent to be masked.");
 }
 
@@ -104,7 +107,8 @@ function startMasking() {
     announce(reason);
   });
   $("masking").textContent = "Stop masking";
-  $("live-emotions").hidden = $("live-stats").hidden = $("snapshot").hidden = false;
+  $("live-emotions").hidden = $("snapshot").hidden = false;
+  $("preview-note").textContent = SENT_NOTE;
   say("Frames go to this server and come back masked. Nothing is kept.");
   $("preview").requestVideoFrameCallback(captured);
 }
@@ -113,7 +117,9 @@ function stopMasking() {
   stream?.close();
   stream = null;
   $("masking").textContent = "Start masking";
-  $("live-stats").hidden = $("snapshot").hidden = true;
+  $("snapshot").hidden = true;
+  $("live-stats").textContent = "";
+  $("preview-note").textContent = PREVIEW_NOTE;
   blank();
 }
 

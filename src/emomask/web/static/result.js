@@ -76,7 +76,7 @@ export class Result {
     if (isFilm) masked.setAttribute("aria-label", `${this.title}, masked`);
     else masked.alt = `${this.title}, masked. ${told}`;
     const pair = element("div", { className: this.file ? "pair" : "pair single" });
-    if (this.file) pair.append(this.figure(this.original(isFilm), "Original", "only in your browser"));
+    if (this.file) pair.append(this.figure(this.original(isFilm), "Original", "from your device, not sent back"));
     pair.append(this.figure(masked, "Masked", ms === undefined ? "" : `in ${Math.round(ms)} ms`));
     const list = element("div", { className: "faces" });
     const suffix = isFilm ? "mp4" : this.used.format;
