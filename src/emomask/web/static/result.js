@@ -85,7 +85,7 @@ export class Result {
     link.setAttribute("aria-label", `Download ${this.title}, masked`);
     const none = isFilm ? counts.faces === 0 : faces.length === 0;
     this.fill(pair, element("p", { className: "notice" }, none ? NO_FACE : told), list,
-      element("div", { className: "row" }, link));
+      element("div", { className: "row done" }, link));
     announce(`${this.title}: ${told}`);
     if (!isFilm) {
       await masked.decode();
@@ -118,7 +118,7 @@ export class Result {
 
   /** When the choices are no longer those of the result, offer to use them. */
   offerAgain() {
-    const row = this.card.querySelector(".row");
+    const row = this.card.querySelector(".done");
     if (this.busy || !row || !this.used) return;
     const isOld = JSON.stringify(choices()) !== JSON.stringify(this.used);
     let button = row.querySelector(".again");
