@@ -169,7 +169,7 @@ class _Site:
         return app
 
     async def health(self) -> Dict[str, Any]:
-        """``status`` is ok; ``busy`` counts the work under way."""
+        """The status is ok; busy counts the work under way."""
         return {
             "status": "ok",
             "uptime_s": round(time.monotonic() - self._began, 1),
@@ -258,7 +258,7 @@ class _Site:
         return await self._jobs.add(parts, visitor, settings)
 
     async def video(self, job: str) -> Dict[str, Any]:
-        """``state`` is waiting, running, done or failed; ``progress`` is 0 to 1; ``ahead`` others come before it."""
+        """Its state is waiting, running, done or failed; progress is 0 to 1; so many are ahead of it."""
         return self._jobs.told(job)
 
     async def remove_video(self, job: str) -> Response:

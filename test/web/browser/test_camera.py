@@ -43,7 +43,7 @@ def shown(page, selector):
 
 def test_the_preview_stays_in_the_browser_until_masking_is_started(page):
     sockets, posts = [], []
-    page.on("websocket", sockets.append)
+    page.on("websocket", lambda socket: sockets.append(socket))
     page.on("request", lambda request: posts.append(request) if request.method == "POST" else None)
     show(page, "Live camera")
     screenshot(page, "camera-off")

@@ -27,11 +27,12 @@ function table(parameters) {
 }
 
 function shown(method, path, operation) {
+  const chosen = (operation.parameters || []).filter((parameter) => parameter.in === "query");
   return element("section", { className: "panel" },
     element("h2", {}, element("span", { className: "method" }, method), element("code", {}, path)),
     element("p", {}, operation.summary || ""),
     element("p", { className: "hint" }, operation.description || ""),
-    operation.parameters?.length ? table(operation.parameters) : null,
+    chosen.length ? table(chosen) : null,
     element("pre", { tabIndex: 0 }, curl(method, path, operation)));
 }
 
