@@ -21,6 +21,10 @@ packages=(
     python3-venv python3-wheel ros-core ros-core-python-dev ros-image-view ros-message-generation ros-message-runtime
     ros-sensor-msgs ros-std-msgs rosbash
 )
+# The browser for the website's tests, and letters for it.
+if [ "$level" = test ]; then
+    packages+=(chromium fonts-dejavu-core)
+fi
 
 fail() {
     echo "emomask: $*" >&2

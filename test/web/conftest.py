@@ -10,12 +10,11 @@ pytest.importorskip("fastapi", reason="needs emomask[web]")
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import cv2
+from picture_files import LARGEST_PIXELS
 from running_site import running_site
 
 from emomask.media.demo_clip import DemoClip
 from emomask.web.sandbox import Sandbox
-
-LARGEST_PIXELS = 2_000_000
 
 
 @pytest.fixture(scope="session")

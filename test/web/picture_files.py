@@ -6,6 +6,8 @@ import cv2
 import numpy as np
 from PIL import Image
 
+LARGEST_PIXELS = 2_000_000  # that the tests' sandbox takes
+
 
 def picture_files(frame):
     """Names and bytes for ``frame``, uint8 ``(H, W, 3)`` BGR."""

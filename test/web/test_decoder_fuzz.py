@@ -7,10 +7,9 @@ import os
 
 import cv2
 import pytest
-from conftest import LARGEST_PIXELS
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from picture_files import picture_files
+from picture_files import LARGEST_PIXELS, picture_files
 
 from emomask.errors import SourceError
 from emomask.media.demo_clip import DemoClip

@@ -9,8 +9,7 @@ import time
 import cv2
 import numpy as np
 import pytest
-from conftest import LARGEST_PIXELS
-from picture_files import picture_files
+from picture_files import LARGEST_PIXELS, picture_files
 from PIL import Image
 
 from emomask.errors import SourceError

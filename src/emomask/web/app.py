@@ -40,6 +40,9 @@ _VERSION = "1"  # of the interface
 _STATIC = Path(__file__).resolve().parent / "static"
 _PICTURE_SECONDS, _VIDEO_SECONDS = 30.0, 300.0  # for an upload to arrive
 _LARGEST_ORDER = 4096  # bytes of a JSON body
+_STYLE = Query(None, description="what covers a face: emoji, blur, pixelate or solid")
+_EMOJI_SET = Query(None, description="whose emojis: one of emoji_sets in /api/options")
+_MARGIN = Query(None, description="how far the mask goes beyond the face, a fraction of its size: 0 to 2")
 _MEDIA_TYPES = {"png": "image/png", "jpg": "image/jpeg", "webp": "image/webp"}
 _FILE = {"schema": {"type": "string", "format": "binary"}}
 _PICTURE_BODY = {
@@ -78,7 +81,8 @@ class _Site:
     def __init__(self, web: WebSettings, settings: Settings, feed: Optional[Feed]):
         self._web = web
         self._settings = settings
-        self._sets = web.sets()
+        self._sets = {"own": settings.emojis, **web.sets()} if settings.emojis else web.sets()
+        self._defaults = Choices(settings.style, next(iter(self._sets)), settings.margin)
         self._engine = Engine(settings, self._sets, web.megapixels * 10**6)
         self._demo = Demo()
         self._feed = feed
@@ -186,6 +190,7 @@ class _Site:
             "emotions": EMOTIONS,
             "styles": STYLES,
             "emoji_sets": list(self._sets),
+            "defaults": self._defaults.as_dict(),
             "demo": [{"name": name, "title": title} for name, title in self._demo.titles.items()],
             "limits": {
                 "picture_mb": web.picture_mb,
@@ -205,9 +210,9 @@ class _Site:
     async def mask(
         self,
         request: Request,
-        style: str = Query("emoji", description="emoji, blur, pixelate or solid"),
-        emoji_set: str = Query("noto", description="one of emoji_sets in /api/options"),
-        margin: str = Query("0.1", description="how far the mask goes beyond the face, 0 to 1 of its size"),
+        style: Optional[str] = _STYLE,
+        emoji_set: Optional[str] = _EMOJI_SET,
+        margin: Optional[str] = _MARGIN,
         format: str = Query("jpg", description="png, jpg or webp"),
     ) -> Response:
         """The body is the file itself, or {"url": "https://..."}. What it is, its content tells, not its type.
@@ -217,7 +222,7 @@ class _Site:
         """
         visitor = visitor_of(request)
         self._rate.check(visitor)
-        choices = Choices(style=style, emoji_set=emoji_set, margin=margin)
+        choices = self._chosen(style=style, emoji_set=emoji_set, margin=margin)
         if format not in _MEDIA_TYPES:
             raise Refusal(400, "format must be one of %s." % ", ".join(_MEDIA_TYPES))
         kind = _content_type(request)
@@ -241,14 +246,15 @@ class _Site:
     async def mask_video(
         self,
         request: Request,
-        style: str = Query("emoji", description="emoji, blur, pixelate or solid"),
-        emoji_set: str = Query("noto", description="one of emoji_sets in /api/options"),
-        margin: str = Query("0.1", description="how far the mask goes beyond the face, 0 to 1 of its size"),
+        style: Optional[str] = _STYLE,
+        emoji_set: Optional[str] = _EMOJI_SET,
+        margin: Optional[str] = _MARGIN,
     ) -> Dict[str, Any]:
         """The body is the file itself. Answers the job, whose name is needed for everything else; see its progress."""
         visitor = visitor_of(request)
         self._rate.check(visitor)
-        settings = Choices(style=style, emoji_set=emoji_set, margin=margin).applied(self._settings, self._sets)
+        choices = self._chosen(style=style, emoji_set=emoji_set, margin=margin)
+        settings = choices.applied(self._settings, self._sets)
         kind = _content_type(request)
         if kind != "application/octet-stream" and not kind.startswith("video/"):
             raise Refusal(
@@ -271,8 +277,12 @@ class _Site:
         path = self._jobs.result(job)
         return FileResponse(str(path), media_type="video/mp4", background=BackgroundTask(self._jobs.remove, job))
 
+    def _chosen(self, **given: Optional[str]) -> Choices:
+        """The choices of a request; what it leaves open is as the operator has set it."""
+        return self._defaults.changed({name: value for name, value in given.items() if value is not None})
+
     async def live(self, socket: WebSocket) -> None:
-        await LiveView(self._engine, self._cameras, self._web.token()).serve(socket)
+        await LiveView(self._engine, self._defaults, self._cameras, self._web.token()).serve(socket)
 
     async def robot(self, socket: WebSocket) -> None:
         await RobotView(self._feed, self._viewers, self._web.token()).serve(socket)

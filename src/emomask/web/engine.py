@@ -119,7 +119,7 @@ class Engine:
             masked = masker.process(decoded.frame)
         except FrameError as error:
             raise SourceError(str(error)) from error
-        if masked.image is None:
+        if masked.error is not None:
             raise MaskingError("The picture could not be masked, so nothing of it is shown. Try another one.")
         file = io.BytesIO()
         picture = Picture(decoded.frame, profile=decoded.profile)
@@ -157,7 +157,7 @@ class LiveStream:
             masked = self._masker.process(frame, began)
         except FrameError as error:
             raise SourceError(str(error)) from error
-        if masked.image is None:
+        if masked.error is not None:
             raise MaskingError("This frame could not be masked and is not shown.")
         height, width = masked.image.shape[:2]
         faces = [face_as_dict(face) for face in masked.faces]

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import threading
-from typing import Any, Dict, List, NamedTuple, Optional
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional
 
 import numpy as np
 
@@ -17,9 +17,15 @@ class Shown(NamedTuple):
 
 
 class Feed:
-    """Hands the newest masked picture from a thread to the visitors of an event loop."""
+    """Hands the newest masked picture from a thread to the visitors of an event loop.
+
+    Attributes
+    ----------
+    viewers: how many are looking; without any, nobody needs to ``put`` pictures.
+    """
 
     def __init__(self):
+        self.viewers = 0
         self._newest: Optional[Shown] = None
         self._count = 0
         self._lock = threading.Lock()
@@ -34,6 +40,18 @@ class Feed:
         for loop, event in waiting:
             with contextlib.suppress(RuntimeError):  # the server has ended
                 loop.call_soon_threadsafe(event.set)
+
+    @contextlib.contextmanager
+    def watched(self) -> Iterator[None]:
+        """Count a viewer; to be called in the event loop."""
+        self.viewers += 1
+        try:
+            yield
+        finally:
+            self.viewers -= 1
+            if not self.viewers:
+                with self._lock:
+                    self._newest = None  # of another time, when somebody looks again
 
     async def after(self, number: int) -> Shown:
         """The newest picture as soon as its number is larger than ``number``."""

@@ -25,24 +25,27 @@ class LiveView:
     see ``send_picture``. A frame that comes while another one waits replaces it.
     """
 
-    def __init__(self, engine: Engine, places: Places, token: str):
+    def __init__(self, engine: Engine, defaults: Choices, places: Places, token: str):
         self._engine = engine
+        self._defaults = defaults
         self._places = places
         self._token = token
 
     async def serve(self, socket: WebSocket) -> None:
         """Serve one visitor until either side has had enough."""
         async with conversation(socket):
-            stream = self._engine.stream(Choices.from_mapping(await said_hello(socket, self._token)))
+            choices = self._defaults.changed(await said_hello(socket, self._token))
+            stream = self._engine.stream(choices)
             with self._places.taken_by(visitor_of(socket)):
-                visit = _Visit(socket, stream)
+                visit = _Visit(socket, stream, choices)
                 await until_first_ends(visit.receive(), visit.answer())
 
 
 class _Visit:
-    def __init__(self, socket: WebSocket, stream: LiveStream):
+    def __init__(self, socket: WebSocket, stream: LiveStream, choices: Choices):
         self._socket = socket
         self._stream = stream
+        self._choices = choices
         self._waiting: Optional[Tuple[int, bytes]] = None
         self._changed = asyncio.Event()
 
@@ -53,7 +56,8 @@ class _Visit:
             message = await asyncio.wait_for(self._socket.receive(), rest)
             data = message.get("bytes")
             if data is None:
-                self._stream.choose(Choices.from_mapping(said(message)))
+                self._choices = self._choices.changed(said(message))
+                self._stream.choose(self._choices)
                 continue
             if not NUMBER.size < len(data) <= LARGEST_FRAME:
                 raise Refusal(413, "A frame must be a picture of at most %d MB." % (LARGEST_FRAME >> 20))

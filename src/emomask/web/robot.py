@@ -25,7 +25,7 @@ class RobotView:
         """Serve one visitor until the connection ends."""
         async with conversation(socket):
             await said_hello(socket, self._token)
-            with self._places.taken_by(visitor_of(socket)):
+            with self._places.taken_by(visitor_of(socket)), self._feed.watched():
                 await until_first_ends(self._send(socket), _listen(socket))
 
     async def _send(self, socket: WebSocket) -> None:

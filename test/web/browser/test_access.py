@@ -2,7 +2,7 @@
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from conftest import PHONE, WIDE, opened, screenshot, show
+from browser_page import PHONE, WIDE, opened, screenshot, show, start_camera
 
 TABS = ["Demo pictures", "Upload", "From a URL", "Live camera"]
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
@@ -35,10 +35,7 @@ def test_axe_finds_nothing(browser, site, look):
         screenshot(page, "url-error-" + look)
         show(page, "Upload")
         assert_accessible(page)
-        show(page, "Live camera")
-        page.get_by_role("button", name="Turn on the camera").click()
-        page.get_by_role("button", name="Start masking").click()
-        page.wait_for_function("() => document.getElementById('live-stats').dataset.rate > 0")
+        start_camera(page)
         page.wait_for_timeout(2000)
         screenshot(page, "camera-" + look)
         page.get_by_role("button", name="Stop masking").click()

@@ -6,7 +6,7 @@ import contextlib
 import cv2
 import numpy as np
 import pytest
-from conftest import launch, opened, screenshot, show
+from browser_page import launch, opened, screenshot, show, start_camera
 from running_site import running_site
 
 from emomask import Settings
@@ -16,15 +16,6 @@ from emomask.perception.perceiver import Perceiver
 @pytest.fixture(scope="module")
 def perceiver():
     return Perceiver(Settings())
-
-
-def started(page):
-    """The page while its camera is masked."""
-    show(page, "Live camera")
-    page.get_by_role("button", name="Turn on the camera").click()
-    page.get_by_role("button", name="Start masking").click()
-    page.wait_for_function("() => document.getElementById('live-stats').dataset.rate > 0")
-    return page
 
 
 def shown(page, selector):
@@ -41,7 +32,7 @@ def shown(page, selector):
     return cv2.imdecode(np.frombuffer(base64.b64decode(url.partition(",")[2]), np.uint8), cv2.IMREAD_COLOR)
 
 
-def test_the_preview_stays_in_the_browser_until_masking_is_started(page):
+def test_the_preview_stays_in_the_browser_until_masking_is_start_camera(page):
     sockets, posts = [], []
     page.on("websocket", lambda socket: sockets.append(socket))
     page.on("request", lambda request: posts.append(request) if request.method == "POST" else None)
@@ -61,7 +52,7 @@ def test_the_preview_stays_in_the_browser_until_masking_is_started(page):
 
 def test_no_face_is_to_be_found_in_what_comes_back(page, perceiver):
     page.get_by_role("radio", name="Grey").check()
-    started(page)
+    start_camera(page)
     found = 0
     for _ in range(25):
         found += bool(perceiver.detect(shown(page, "#preview"), 0.6, is_picture=True))
@@ -72,7 +63,7 @@ def test_no_face_is_to_be_found_in_what_comes_back(page, perceiver):
 
 
 def test_rate_latency_bars_and_history(page):
-    started(page)
+    start_camera(page)
     page.wait_for_timeout(4000)
     rate, latency = (float(page.locator("#live-stats").get_attribute("data-" + name)) for name in ("rate", "latency"))
     # Far from what is measured on an idle machine: others may be at work here.
@@ -92,7 +83,7 @@ def test_rate_latency_bars_and_history(page):
 
 
 def test_choices_change_while_the_camera_runs(page):
-    started(page)
+    start_camera(page)
     page.get_by_role("radio", name="Grey").check()
     page.wait_for_timeout(1500)
     masked = shown(page, "#masked").astype(int)
@@ -100,7 +91,7 @@ def test_choices_change_while_the_camera_runs(page):
 
 
 def test_stopping_leaves_nothing_to_be_seen(page):
-    started(page)
+    start_camera(page)
     page.get_by_role("button", name="Stop masking").click()
     page.wait_for_timeout(300)
     assert not shown(page, "#masked").any()
@@ -116,7 +107,7 @@ def test_a_server_that_ends_leaves_nothing_to_be_seen(browser):
     with contextlib.ExitStack() as running:
         site = running.enter_context(running_site())
         with opened(browser, site) as page:
-            started(page)
+            start_camera(page)
             running.close()
             page.locator("#live-state.error").wait_for()
             assert not shown(page, "#masked").any()

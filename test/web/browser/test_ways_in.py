@@ -5,7 +5,7 @@ import base64
 import cv2
 import numpy as np
 import pytest
-from conftest import opened, screenshot, show
+from browser_page import opened, screenshot, show
 from hostile_server import hostile_server
 from running_site import running_site
 

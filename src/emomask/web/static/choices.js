@@ -3,7 +3,6 @@
 import { $, element, percent } from "./dom.js";
 
 const NAMES = { emoji: "Emoji", blur: "Blur", pixelate: "Mosaic", solid: "Grey" };
-const DEFAULT_MARGIN = "0.1";
 const WIDE = "(min-width: 60rem)"; // as in style.css: the choices have a column of their own
 
 const listeners = [];
@@ -14,13 +13,14 @@ export function onChoices(listener) {
 
 export function fillChoices(options) {
   for (const style of options.styles) {
-    const radio = element("input", { type: "radio", name: "style", value: style, checked: style === options.styles[0] });
+    const radio = element("input", { type: "radio", name: "style", value: style, checked: style === options.defaults.style });
     $("styles").append(element("label", {}, radio, NAMES[style] || style));
   }
   for (const name of options.emoji_sets) {
     $("set").append(element("option", { value: name }, name[0].toUpperCase() + name.slice(1)));
   }
-  $("margin").value = DEFAULT_MARGIN;
+  $("margin").max = Math.max(1, options.defaults.margin);
+  $("margin").value = options.defaults.margin;
   $("choices-panel").open = matchMedia(WIDE).matches;
   $("choices").addEventListener("input", changed);
   $("choices").addEventListener("submit", (event) => event.preventDefault());
