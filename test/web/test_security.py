@@ -45,7 +45,7 @@ def test_nothing_but_the_page_is_served(site):
         assert site.client.get(path).status_code in (404, 405), path
 
 
-@pytest.mark.parametrize("origin", [EVIL, "null", "https://127.0.0.1", "http://127.0.0.1.evil.example", ""])
+@pytest.mark.parametrize("origin", [EVIL, "null", "https://127.0.0.1", "http://127.0.0.1.evil.example", "http://[", ""])
 def test_a_page_of_another_site_is_refused(site, demo_jpeg, origin):
     answer = site.mask(demo_jpeg, headers={"Origin": origin})
     assert answer.status_code == 403 and "other sites" in answer.json()["error"]
@@ -284,6 +284,7 @@ def test_tls(tmp_path, demo_jpeg):
     with running_site(verify=context, **files) as site:
         assert site.url.startswith("https://")
         assert site.mask(demo_jpeg, headers={"Origin": "https://" + site.netloc}).status_code == 200
+        assert site.mask(demo_jpeg, headers={"Origin": "http://" + site.netloc}).status_code == 403
         with site.socket(ssl=context, origin="https://" + site.netloc) as connection:
             connection.send(frame_message(1, demo_jpeg))
             assert answer_of(connection.recv(10))[0] == 1

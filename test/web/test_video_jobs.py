@@ -119,6 +119,17 @@ def test_jobs_wait_in_line_and_can_be_given_up(own_site, place, video):
         time.sleep(0.1)
 
 
+def test_a_server_that_ends_gives_up_its_videos(place, video):
+    with running_site() as site:
+        for _ in range(2):
+            posted(site, video)
+        deadline = time.monotonic() + 30
+        while not any(uses(pid, place) for pid in children(os.getpid())):
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+    assert folders(place) == []
+
+
 def test_a_result_that_nobody_fetches_expires(place, video):
     with running_site(video_kept=1) as site:
         job = posted(site, video).json()["job"]

@@ -88,12 +88,14 @@ class Jobs:
         self._tasks = [asyncio.ensure_future(self._work()), asyncio.ensure_future(self._expire())]
 
     async def close(self) -> None:
-        """Give up what is under way; the folder is its owner's to remove."""
+        """Give up what is under way, and wait for its end; the folder is its owner's to remove."""
         for job in self._jobs.values():
             job.cancelled = True
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._line.put_nowait(None)
+        working, expiring = self._tasks
+        await working
+        expiring.cancel()
+        await asyncio.gather(expiring, return_exceptions=True)
 
     async def add(self, parts: AsyncIterator[bytes], visitor: str, settings: Settings) -> Dict[str, Any]:
         """Take a video in and put it into the line, as one of ``visitor``'s. Raises Refusal as ``parts`` do."""
@@ -159,6 +161,8 @@ class Jobs:
     async def _work(self) -> None:
         while True:
             job = await self._line.get()
+            if job is None:  # the end
+                return
             if job.cancelled:
                 continue
             job.state = RUNNING

@@ -91,7 +91,7 @@ class Guard:
         if len(headers.getlist("host")) != 1 or not self._is_known(host):
             raise Refusal(400, "This site does not go by that name; its operator can add the name (--names).")
         origin = headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
+        if origin is not None and not _is_own(origin, host, scope["scheme"]):
             raise Refusal(403, "Requests from pages of other sites are refused.")
         if scope["type"] == "websocket" and origin is None and headers.get("sec-fetch-site"):
             raise Refusal(403, "A browser must say from which page it connects.")
@@ -113,6 +113,16 @@ class Guard:
         except ValueError:
             return False
         return True
+
+
+def _is_own(origin: str, host: str, scheme: str) -> bool:
+    """Whether ``origin`` is this site's. Behind a proxy that brings the TLS, an https page reaches an http server."""
+    try:
+        parts = urlsplit(origin)
+    except ValueError:
+        return False
+    is_safe = parts.scheme == "https" or (parts.scheme == "http" and scheme in ("http", "ws"))
+    return is_safe and parts.netloc.lower() == host.lower()
 
 
 def check_token(given: Optional[str], token: str) -> None:
