@@ -85,7 +85,7 @@ class Load:
         headers = {"X-Forwarded-For": "203.0.113.%d" % number}
         while self.runs:
             try:
-                async with connect(place, additional_headers=headers, proxy=None) as socket:
+                async with connect(place, additional_headers=headers) as socket:
                     await socket.send(json.dumps(SOLID))
                     await self._film(number, socket)
             except (OSError, ConnectionClosed, AssertionError, asyncio.TimeoutError) as error:

@@ -37,7 +37,7 @@ class Site:
     @contextlib.contextmanager
     def socket(self, place="api/live", hello=None, **options):
         """A WebSocket that has said hello (a dict, a text, or False for none)."""
-        options = {"open_timeout": 30, "proxy": None, **options}
+        options = {"open_timeout": 30, **options}
         with connect(self.url.replace("http", "ws", 1) + place, **options) as socket:
             if hello is not False:
                 socket.send(hello if isinstance(hello, str) else json.dumps({**SOLID, **(hello or {})}))
