@@ -10,7 +10,7 @@ pytest.importorskip("fastapi", reason="needs emomask[web]")
 
 from playwright.sync_api import sync_playwright
 
-sys.path.append(str(Path(__file__).resolve().parents[1]))
+sys.path.append(str(Path(__file__).resolve().parents[1] / "web"))
 
 from browser_page import launch_with_clip, opened
 from running_site import running_site
