@@ -13,6 +13,7 @@ from picture_files import LARGEST_PIXELS, picture_files
 
 from emomask.errors import SourceError
 from emomask.media.demo_clip import DemoClip
+from emomask.web.sandbox import Sandbox
 
 EXAMPLES = int(os.environ.get("EMOMASK_FUZZ_EXAMPLES", 150))
 FILES = picture_files(cv2.resize(DemoClip().frame(40), (64, 48), interpolation=cv2.INTER_AREA))
@@ -46,8 +47,24 @@ def mutated(draw, data):
     return bytes(data) or b"\0"
 
 
+@pytest.fixture(scope="module")
+def camera_sandbox():
+    made = Sandbox(1, LARGEST_PIXELS, memory=256 << 20, seconds=5.0, is_camera=True)
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize("name", ["jpeg", "progressive", "cmyk"])
+def test_mutated_camera_frames(camera_sandbox, name):
+    check_mutated(camera_sandbox, name)
+
+
 @pytest.mark.parametrize("name", sorted(FILES))
 def test_mutated_pictures(sandbox, name):
+    check_mutated(sandbox, name)
+
+
+def check_mutated(sandbox, name):
     outcomes = {"decoded": 0, "refused": 0}
 
     @settings(
@@ -71,4 +88,4 @@ def test_mutated_pictures(sandbox, name):
 
     check()
     assert outcomes["refused"] > EXAMPLES // 20, outcomes
-    assert sandbox.decode(FILES["jpeg"]).frame.shape == (64, 48, 3)
+    assert sandbox.decode(FILES["progressive"]).frame.shape == (48, 64, 3)

@@ -154,7 +154,10 @@ def test_visitors_share_fairly(site, clip):
     assert_free(site)
 
 
-@pytest.mark.parametrize("data", [b"no picture", b"\xff\xd8\xff", b"\0" * 1000])
+PNG = cv2.imencode(".png", np.zeros((48, 64, 3), np.uint8))[1].tobytes()
+
+
+@pytest.mark.parametrize("data", [b"no picture", b"\xff\xd8\xff", b"\0" * 1000, PNG])
 def test_a_bad_frame_is_an_error_and_the_stream_goes_on(site, clip, data):
     with site.socket() as connection:
         connection.send(frame_message(1, data))
@@ -166,7 +169,7 @@ def test_a_bad_frame_is_an_error_and_the_stream_goes_on(site, clip, data):
 
 def test_a_frame_of_too_many_pixels_is_an_error(site):
     with site.socket() as connection:
-        connection.send(frame_message(1, cv2.imencode(".png", np.zeros((2000, 2000, 3), np.uint8))[1].tobytes()))
+        connection.send(frame_message(1, cv2.imencode(".jpg", np.zeros((2000, 2000, 3), np.uint8))[1].tobytes()))
         _, header, image = answer_of(connection.recv(10))
         assert "pixels" in header["error"] and image == b""
 

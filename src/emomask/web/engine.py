@@ -77,7 +77,7 @@ class Engine:
         cores = (os.cpu_count() or 1) if shared else 1  # the other networks bear one thread at a time
         self._live_threads = ThreadPoolExecutor(cores, "live")
         self._picture_threads = ThreadPoolExecutor(max(1, cores - 1), "picture") if shared else self._live_threads
-        self._live_sandbox = Sandbox(cores, LIVE_PIXELS, LIVE_MEMORY, LIVE_SECONDS)
+        self._live_sandbox = Sandbox(cores, LIVE_PIXELS, LIVE_MEMORY, LIVE_SECONDS, is_camera=True)
         self._picture_sandbox = Sandbox(max(1, cores - 1), largest_pixels)
 
     @property

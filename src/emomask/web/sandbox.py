@@ -31,15 +31,22 @@ class Sandbox:
     largest_pixels: what a picture may have; found in its header, before it is decoded.
     memory: bytes that decoding a picture may take.
     seconds: time that it may take; the process is then killed, and another one takes its place.
+    is_camera: only JPEGs of a camera are decoded, fast and without care for orientation, colour profile and the like.
     """
 
-    def __init__(self, workers: int, largest_pixels: int, memory: int = 1 << 30, seconds: float = 10.0):
-        self._largest_pixels = largest_pixels
-        self._memory = memory
+    def __init__(
+        self,
+        workers: int,
+        largest_pixels: int,
+        memory: int = 1 << 30,
+        seconds: float = 10.0,
+        is_camera: bool = False,
+    ):
+        self._limits = largest_pixels, memory, is_camera
         self._seconds = seconds
         self._closed = False
         self._idle = queue.Queue()  # of _Worker
-        self._workers = [_Worker(largest_pixels, memory) for _ in range(workers)]
+        self._workers = [_Worker(*self._limits) for _ in range(workers)]
         for worker in self._workers:
             self._idle.put(worker)
 
@@ -66,17 +73,19 @@ class Sandbox:
             if not worker.alive and not self._closed:
                 self._workers.remove(worker)
                 worker.close()
-                worker = _Worker(self._largest_pixels, self._memory)
+                worker = _Worker(*self._limits)
                 self._workers.append(worker)
             self._idle.put(worker)
 
 
 class _Worker:
-    def __init__(self, largest_pixels: int, memory: int):
+    def __init__(self, largest_pixels: int, memory: int, is_camera: bool):
         # Not forked: a copy of this process would hold what other visitors have sent.
         context = multiprocessing.get_context("spawn")
         self._connection, theirs = context.Pipe()
-        self._process = context.Process(target=decoder.serve, args=(theirs, largest_pixels, memory), daemon=True)
+        self._process = context.Process(
+            target=decoder.serve, args=(theirs, largest_pixels, memory, is_camera), daemon=True
+        )
         self._process.start()
         theirs.close()
         self._longest = 1 + decoder.HEADER.size + decoder.LARGEST_PROFILE + 3 * largest_pixels
