@@ -19,7 +19,9 @@ from emomask.media.address import CAMERA, DEMO, STREAM, parse_address
 from emomask.media.download import download
 from emomask.media.encoders import CONTAINERS
 from emomask.media.movie import Movie, MovieFrame
-from emomask.media.pictures import MaskedPage, Picture, is_picture, output_format, read_pictures, write_pictures
+from emomask.media.picture import Picture
+from emomask.media.picture_reader import is_picture, read_pictures
+from emomask.media.picture_writer import MaskedPage, output_format, write_pictures
 from emomask.media.sources import SourceSettings, open_source
 from emomask.media.video import VideoSink
 from emomask.offline.analysis import Analysis
