@@ -16,6 +16,7 @@ from emomask.errors import SinkError, SourceError
 from emomask.media.picture import Picture
 from emomask.media.picture_reader import is_picture, read_picture, read_pictures
 from emomask.media.picture_writer import write_picture, write_pictures
+from emomask.media.suffixes import PICTURES
 
 BOX = Box(20.0, 10.0, 44.0, 30.0)
 
@@ -36,6 +37,15 @@ def outside(shape, box=BOX):
     mask = np.ones(shape[:2], bool)
     mask[int(box.top) : int(box.bottom), int(box.left) : int(box.right)] = False
     return mask
+
+
+@pytest.mark.parametrize("suffix", PICTURES)
+def test_a_suffix_names_the_format(small, tmp_path, suffix):
+    if PICTURES[suffix] == "HEIC":
+        pytest.importorskip("pillow_heif").register_heif_opener()
+    path = tmp_path / ("out" + suffix.upper())
+    write_picture(read_picture(saved(small, "PNG")), np.ascontiguousarray(small[..., ::-1]), [], path)
+    assert opened(path.read_bytes()).format == {"HEIC": "HEIF", "WebP": "WEBP"}.get(PICTURES[suffix], PICTURES[suffix])
 
 
 def test_a_heic_is_read_and_written(small, tmp_path):

@@ -7,10 +7,10 @@ from typing import NamedTuple
 from urllib.parse import unquote
 
 from emomask.errors import SourceError
+from emomask.media.suffixes import IMAGE_SUFFIXES
 
 CAMERA, STREAM, VIDEO, IMAGES, DEMO = "camera", "stream", "video", "images", "demo"
 
-IMAGE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
 # The port of a scheme is 0 where there is no server to connect to.
 STREAM_PORTS = {"http": 80, "https": 443, "rtsp": 554, "rtsps": 322, "rtmp": 1935, "rtmps": 443, "tcp": 0, "udp": 0}
 

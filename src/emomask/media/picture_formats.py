@@ -181,21 +181,16 @@ def _tiff_directory(page: Page) -> Tuple[ImageFileDirectory_v2, bytes]:
     return directory, data
 
 
-_JPEG = Format("JPEG", False, False, _write_jpeg)
-_PNG = Format("PNG", True, True, _write_png)
-_TIFF = Format("TIFF", True, True, _write_tiff, several=True)
-_PPM = Format("PPM", False, True, _write_ppm)
-_HEIC = Format("HEIC", True, False, _write_heif)
+# By the names that ``emomask.media.suffixes`` gives to the suffixes.
 FORMATS = {
-    "bmp": Format("BMP", False, False, _write_bmp),
-    "heic": _HEIC,
-    "heif": _HEIC,
-    "jpeg": _JPEG,
-    "jpg": _JPEG,
-    "pgm": _PPM,
-    "png": _PNG,
-    "ppm": _PPM,
-    "tif": _TIFF,
-    "tiff": _TIFF,
-    "webp": Format("WebP", True, False, _write_webp),
+    made.name: made
+    for made in (
+        Format("BMP", False, False, _write_bmp),
+        Format("HEIC", True, False, _write_heif),
+        Format("JPEG", False, False, _write_jpeg),
+        Format("PNG", True, True, _write_png),
+        Format("PPM", False, True, _write_ppm),
+        Format("TIFF", True, True, _write_tiff, several=True),
+        Format("WebP", True, False, _write_webp),
+    )
 }

@@ -16,6 +16,7 @@ from emomask.faces import Box
 from emomask.media.address import one_line
 from emomask.media.picture import Picture
 from emomask.media.picture_formats import FORMATS, Format, Page, encode
+from emomask.media.suffixes import PICTURES
 from emomask.outputs import unfinished
 
 # A picture, the masked uint8 (H, W, 3) BGR frame, and the boxes that were covered in it.
@@ -77,11 +78,11 @@ def write_pictures(
 def output_format(output: Union[str, Path, BinaryIO], format: str = "") -> Format:
     """The format in which ``output`` is written. Raises SinkError when there is none of that name."""
     is_path = isinstance(output, (str, Path))
-    key = (format or (Path(output).suffix if is_path else "")).lower().lstrip(".")
-    if key not in FORMATS:
+    suffix = "." + (format or (Path(output).suffix if is_path else "")).lower().lstrip(".")
+    if suffix not in PICTURES:
         name = one_line(str(output)) if is_path else "The picture"
-        raise SinkError("%s cannot be written: its suffix must be one of .%s." % (name, ", .".join(sorted(FORMATS))))
-    return FORMATS[key]
+        raise SinkError("%s cannot be written: its suffix must be one of %s." % (name, ", ".join(PICTURES)))
+    return FORMATS[PICTURES[suffix]]
 
 
 def _write_file(path: Path, chosen: Format, pages: Iterator[Page]) -> None:

@@ -17,16 +17,16 @@ from emomask.masks.cover import Cover
 from emomask.masks.styles import pixelated_frame
 from emomask.media.address import CAMERA, DEMO, STREAM, parse_address
 from emomask.media.download import download
-from emomask.media.encoders import CONTAINERS
 from emomask.media.movie import Movie, MovieFrame
 from emomask.media.picture import Picture
 from emomask.media.picture_reader import is_picture, read_pictures
 from emomask.media.picture_writer import MaskedPage, output_format, write_pictures
 from emomask.media.sources import SourceSettings, open_source
+from emomask.media.suffixes import CONTAINERS, PICTURES
 from emomask.media.video import VideoSink
 from emomask.offline.analysis import Analysis
 from emomask.offline.file_settings import FileSettings
-from emomask.offline.inputs import PICTURES, STANDARD, Job
+from emomask.offline.inputs import STANDARD, Job
 from emomask.offline.marks import Mark
 from emomask.offline.report import Frame, ReportWriter, Summary, read_report
 from emomask.offline.selection import Selection

@@ -7,14 +7,10 @@ from typing import Iterator, List, NamedTuple, Sequence, Tuple
 from urllib.parse import unquote, urlsplit
 
 from emomask.errors import SettingsError
-from emomask.media.address import IMAGE_SUFFIXES
+from emomask.media.suffixes import CONTAINERS, IMAGE_SUFFIXES, PICTURES, VIDEOS
 
 STANDARD = "-"  # standard input or output
-PICTURES = (*IMAGE_SUFFIXES, ".heic", ".heif")
-VIDEOS = (".3gp", ".avi", ".flv", ".gif", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".ogv")
-VIDEOS += (".ts", ".vob", ".webm", ".wmv")
-# What is written under the input's own suffix; anything else becomes one of the last two.
-WRITTEN = (*IMAGE_SUFFIXES, ".avi", ".mkv", ".mov", ".mp4", ".webm")
+# Of what is not written under the input's own suffix.
 PICTURE_OUTPUT, VIDEO_OUTPUT = ".jpg", ".mp4"
 
 
@@ -94,7 +90,8 @@ def _files_below(folder: Path, output: Path) -> Iterator[Path]:
         folders[:] = sorted(kept)
         for name in sorted(names):
             path = Path(place) / name
-            known = not name.startswith(".") and path.suffix.lower() in PICTURES + VIDEOS
+            suffix = path.suffix.lower()
+            known = not name.startswith(".") and (suffix in PICTURES or suffix in VIDEOS)
             if known and (path.is_file() or path.is_symlink()):  # a broken link is named as a failure later
                 yield path
 
@@ -109,6 +106,6 @@ def _same(first: Path, second: Path) -> bool:
 def _renamed(path: Path) -> Path:
     """The result's name: the input's, with a suffix that is written."""
     suffix = path.suffix.lower()
-    if suffix in WRITTEN:
+    if suffix in IMAGE_SUFFIXES or suffix in CONTAINERS:
         return path
     return Path(str(path) + (PICTURE_OUTPUT if suffix in PICTURES else VIDEO_OUTPUT))
