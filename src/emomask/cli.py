@@ -11,6 +11,7 @@ from emomask.errors import EmomaskError, SettingsError
 from emomask.media.address import one_line, without_secrets
 from emomask.offline.file_settings import FileSettings
 from emomask.offline.inputs import STANDARD
+from emomask.outputs import unwritable
 from emomask.settings import Settings
 from emomask.training.fer2013 import SPLITS
 
@@ -180,7 +181,7 @@ def _mask(options) -> int:
             raise SettingsError("--preview shows one file at a time; leave --jobs and --cluster away.")
         plan = plan._replace(preview=open_preview())
     for source, reason in failed:
-        _print_error("%s: %s" % (source, reason))
+        _print_error("%s: %s" % (without_secrets(source), reason))
     done = faces = 0
     if options.cluster:
         from emomask.offline.cluster import mask_on_cluster
@@ -190,8 +191,8 @@ def _mask(options) -> int:
         outcomes = mask_all(plan, jobs, options.jobs)
     for outcome in outcomes:
         if outcome.error is not None:
-            source = without_secrets(outcome.job.source)
-            _print_error(outcome.error if source in outcome.error else "%s: %s" % (source, outcome.error))
+            source, error = one_line(without_secrets(outcome.job.source)), one_line(outcome.error)
+            _print_error(error if source in error else "%s: %s" % (source, error))
             failed.append((source, outcome.error))
             continue
         counts = outcome.counts
@@ -304,4 +305,4 @@ def _write_json(figures, path: Path) -> None:
     try:
         path.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     except OSError as error:
-        raise EmomaskError("%s cannot be written: %s" % (path, error.strerror or error)) from error
+        raise unwritable(str(path), error, path.parent) from error

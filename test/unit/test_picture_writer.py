@@ -211,7 +211,7 @@ def test_outputs_that_are_refused(tmp_path, small):
     (tmp_path / "folder.png").mkdir()
     with pytest.raises(SinkError, match="it is a folder"):
         write_picture(picture, small, [], tmp_path / "folder.png")
-    with pytest.raises(SinkError, match="its suffix must be one of"):
+    with pytest.raises(SinkError, match="A picture is written as .*out.gif is not"):
         write_picture(picture, small, [], tmp_path / "out.gif")
     with pytest.raises(SinkError, match="cannot take its place"):
         write_picture(picture, small[1:], [], tmp_path / "out.png")
@@ -242,5 +242,5 @@ def test_a_stream_takes_the_picture(small, format):
     assert read_picture(pipe.data).frame.shape == picture.frame.shape
     with pytest.raises(SinkError, match="Broken pipe"):
         write_picture(picture, picture.frame, [], Pipe(breaks=True), format)
-    with pytest.raises(SinkError, match="must be one of"):
+    with pytest.raises(SinkError, match="A picture is written as"):
         write_picture(picture, picture.frame, [], pipe)

@@ -51,6 +51,8 @@ except (AttributeError, OSError):  # a Pillow without libtiff, or with one that 
 def is_picture(path: Union[str, Path]) -> bool:
     """Whether the file ``path`` begins as a picture does that ``read_picture`` takes, whatever its name."""
     try:
+        if not os.path.isfile(str(path)):  # a pipe would be waited for
+            return False
         with open(str(path), "rb") as file:
             return _starts_as_picture(file.read(16))
     except (OSError, ValueError):

@@ -1,12 +1,11 @@
 """Writes masked pictures with what belongs to them; a file gets its name only when it is whole."""
 
 import contextlib
-import errno
 import io
 import math
 import os
 from pathlib import Path
-from typing import BinaryIO, Iterable, Iterator, Optional, Sequence, Tuple, Union
+from typing import BinaryIO, Iterable, Iterator, Sequence, Tuple, Union
 
 import cv2
 import numpy as np
@@ -17,7 +16,7 @@ from emomask.media.address import one_line
 from emomask.media.picture import Picture
 from emomask.media.picture_formats import FORMATS, Format, Page, encode
 from emomask.media.suffixes import PICTURES
-from emomask.outputs import unfinished
+from emomask.outputs import unfinished, unwritable
 
 # A picture, the masked uint8 (H, W, 3) BGR frame, and the boxes that were covered in it.
 MaskedPage = Tuple[Picture, np.ndarray, Sequence[Box]]
@@ -72,7 +71,7 @@ def write_pictures(
             output.write(buffer.getvalue())
             output.flush()
         except (OSError, ValueError) as error:
-            raise _sink_error("The picture", error) from error
+            raise unwritable("The picture", error) from error
 
 
 def output_format(output: Union[str, Path, BinaryIO], format: str = "") -> Format:
@@ -80,18 +79,17 @@ def output_format(output: Union[str, Path, BinaryIO], format: str = "") -> Forma
     is_path = isinstance(output, (str, Path))
     suffix = "." + (format or (Path(output).suffix if is_path else "")).lower().lstrip(".")
     if suffix not in PICTURES:
-        name = one_line(str(output)) if is_path else "The picture"
-        raise SinkError("%s cannot be written: its suffix must be one of %s." % (name, ", ".join(PICTURES)))
+        name = one_line(str(output)) if is_path else repr(format)
+        raise SinkError("A picture is written as %s; %s is not." % (", ".join(PICTURES), name))
     return FORMATS[PICTURES[suffix]]
 
 
 def _write_file(path: Path, chosen: Format, pages: Iterator[Page]) -> None:
-    name = one_line(str(path))
     part = unfinished(path)
     made = False
     try:
         if path.is_dir():
-            raise SinkError("%s cannot be written: it is a folder." % name)
+            raise SinkError("%s cannot be written: it is a folder." % one_line(str(path)))
         with open(str(part), "w+b") as file:
             made = True
             encode(file, chosen, pages)
@@ -100,24 +98,11 @@ def _write_file(path: Path, chosen: Format, pages: Iterator[Page]) -> None:
         os.replace(str(part), str(path))
         made = False
     except (OSError, ValueError) as error:
-        raise _sink_error(name, error, path.parent) from error
+        raise unwritable(str(path), error, path.parent) from error
     finally:
         if made:
             with contextlib.suppress(OSError):
                 part.unlink()
-
-
-def _sink_error(name: str, error: Exception, folder: Optional[Path] = None) -> SinkError:
-    code = getattr(error, "errno", None)
-    if folder is not None and not folder.is_dir():
-        reason = "there is no folder %s; create it" % one_line(str(folder))
-    elif code in (errno.ENOSPC, errno.EDQUOT):
-        reason = "the disk is full; make room or choose another one"
-    elif code in (errno.EACCES, errno.EPERM, errno.EROFS):
-        reason = "permission denied; choose a folder in which you may write"
-    else:
-        reason = one_line(str(getattr(error, "strerror", None) or str(error) or type(error).__name__))
-    return SinkError("%s cannot be written: %s." % (name, reason))
 
 
 def _page(picture: Picture, image: np.ndarray, boxes: Sequence[Box], chosen: Format, keep_metadata: bool) -> Page:

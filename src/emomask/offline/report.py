@@ -10,7 +10,7 @@ from typing import Dict, List, NamedTuple, Optional, Tuple
 from emomask.errors import DataError, SinkError
 from emomask.faces import EMOTIONS, Box
 from emomask.offline.marks import FOUND, REMEMBERED, Mark
-from emomask.outputs import unfinished
+from emomask.outputs import unfinished, unwritable
 
 VERSION = 1
 # What counts as uncertain.
@@ -219,7 +219,7 @@ class ReportWriter:
             raise self._error(error) from error
 
     def _error(self, error: OSError) -> SinkError:
-        return SinkError("The report %s cannot be written: %s." % (self.path, error.strerror or error))
+        return unwritable("The report %s" % self.path, error, self.path.parent)
 
 
 def _row(frame: Frame, mark: Mark) -> list:
