@@ -159,8 +159,9 @@ def _settings(options, kind=Settings):
 
 def _mask(options) -> int:
     from emomask.offline.batch import mask_all
-    from emomask.offline.files import Plan
     from emomask.offline.inputs import find_jobs
+    from emomask.offline.plan import Plan
+    from emomask.offline.progress import Progress
 
     if options.from_report and len(options.input) > 1:
         raise SettingsError("A report is about one input; name just that one.")
@@ -172,7 +173,6 @@ def _mask(options) -> int:
         tuple(options.excepted),
         options.from_report,
         options.resume,
-        progress=not options.quiet,
     )
     if options.preview:
         from emomask.offline.preview import open_preview
@@ -183,29 +183,42 @@ def _mask(options) -> int:
     for source, reason in failed:
         _print_error("%s: %s" % (without_secrets(source), reason))
     done = faces = 0
-    if options.cluster:
-        from emomask.offline.cluster import mask_on_cluster
-
-        outcomes = mask_on_cluster(plan, jobs, options.cluster)
-    else:
-        outcomes = mask_all(plan, jobs, options.jobs)
-    for outcome in outcomes:
-        if outcome.error is not None:
-            source, error = one_line(without_secrets(outcome.job.source)), one_line(outcome.error)
-            _print_error(error if source in error else "%s: %s" % (source, error))
-            failed.append((source, outcome.error))
-            continue
-        counts = outcome.counts
-        done += 1
-        if counts is not None:
-            faces += counts.faces
-            if counts.failed:
-                failed.append((outcome.job.source, "frames withheld"))
-        if not options.quiet and outcome.job.output != STANDARD:
-            print("%s: %s" % (one_line(outcome.job.output), _told(counts)))
+    with Progress(options.quiet) as progress:
+        crew, jobs, watch = _crew(options, plan, jobs, progress)
+        for outcome in mask_all(plan, jobs, crew, watch):
+            with progress.aside():
+                if outcome.error is not None:
+                    source, error = one_line(without_secrets(outcome.job.source)), one_line(outcome.error)
+                    _print_error(error if source in error else "%s: %s" % (source, error))
+                    failed.append((source, outcome.error))
+                    continue
+                counts = outcome.counts
+                done += 1
+                if counts is not None:
+                    faces += counts.faces
+                    if counts.failed:
+                        failed.append((outcome.job.source, "frames withheld"))
+                if not options.quiet and outcome.job.output != STANDARD:
+                    print("%s: %s" % (one_line(outcome.job.output), _told(counts)))
     if not options.quiet and len(jobs) > 1:
         print("%d of %d files done, %d faces covered." % (done, len(jobs), faces))
     return 1 if failed else 0
+
+
+def _crew(options, plan, jobs, progress):
+    """Who masks; the jobs as they are given to them; and what is told of each task that is done."""
+    uses_standard = any(STANDARD in (job.source, job.output) for job in jobs)
+    if options.cluster:
+        from emomask.offline.cluster import Cluster, absolute
+
+        if uses_standard:
+            raise SettingsError("Standard input and output are not there on a cluster; name files.")
+        return Cluster(plan, options.cluster), [absolute(job) for job in jobs], progress.done
+    from emomask.offline.crews import Alone, Processes
+
+    if options.jobs == 1 or uses_standard:
+        return Alone(plan, progress.half_frame), jobs, progress.begun
+    return Processes(plan, options.jobs), jobs, progress.done
 
 
 def _told(counts) -> str:

@@ -12,6 +12,8 @@ from emomask.media.suffixes import CONTAINERS
 
 # Containers with a list of exact durations, in the order in which frames are decoded.
 LISTED_DURATIONS = ("mp4", "mov")
+# Containers that want what a decoder needs to start with in their header instead of in the packets.
+GLOBAL_HEADERS = ("mp4", "mov", "matroska", "webm")
 # Of libx264 and libx265.
 PRESETS = "ultrafast superfast veryfast faster fast medium slow slower veryslow placebo".split()
 # What frames are handed over as, best first: 4:2:0 in the two layouts, RGB without loss, 4:2:2 for ProRes.
@@ -67,6 +69,11 @@ def container_of(path: Path) -> str:
         return CONTAINERS[path.suffix.lower()]
     except KeyError:
         raise SinkError("A video is written as %s; %s is not." % (", ".join(CONTAINERS), path)) from None
+
+
+def default_codec(path: Path) -> str:
+    """FFmpeg's name of the encoder for ``path`` when none is asked for."""
+    return "libvpx-vp9" if path.suffix.lower() == ".webm" else "libx264"
 
 
 def pixel_format(codec: str) -> str:

@@ -3,7 +3,7 @@
 import re
 from fractions import Fraction
 from pathlib import Path
-from typing import Iterator, NamedTuple, Optional, Union
+from typing import Iterator, List, NamedTuple, Optional, Union
 
 import av
 import cv2
@@ -108,31 +108,62 @@ class Movie:
             self._end(first)
 
     def frames(
-        self, start: Union[Fraction, float, None] = None, end: Union[Fraction, float, None] = None
+        self,
+        start: Union[Fraction, float, None] = None,
+        end: Union[Fraction, float, None] = None,
+        beyond: bool = False,
     ) -> Iterator[MovieFrame]:
         """The frames from ``start`` (seconds from the first frame) to before ``end``; None: all.
 
         Their times strictly grow: a missing one is made up at the average rate, one that does not grow is moved as
-        little as possible, and where the clock starts anew the rest follows on.
+        little as possible, and where the clock starts anew the rest follows on. ``beyond``: also the first frame from
+        ``end`` on, of unknown duration (0), if there is one.
 
         Raises SourceError when the size of the frames changes, and, after the last frame that can be decoded, when some
         could not be or the file breaks off: what was yielded is then right, but not all.
         """
         begin = round((start or 0) / self.time_base)
         stop = None if end is None else round(end / self.time_base)
-        if begin > 0:
-            wound = self._pass()
-            wound.seek(self._first_pts + begin)
-            frame = next(wound.frames(), None)
-            self._end(wound)
-            can_wind = frame is not None and frame.pts is not None and frame.pts - self._first_pts <= begin
-        else:
-            can_wind = False
+        can_wind = self.can_wind_to(begin)
         reading = self._pass()
         try:
             if can_wind:
                 reading.seek(self._first_pts + begin)
-            yield from self._timed(reading, begin, stop)
+            yield from self._timed(reading, begin, stop, beyond)
+        finally:
+            self._end(reading)
+
+    def can_wind_to(self, pts: int) -> bool:
+        """Whether the file can be entered at or before ``pts`` (ticks from the first frame) but after its beginning."""
+        if pts <= 0:
+            return False
+        wound = self._pass()
+        try:
+            wound.seek(self._first_pts + pts)
+            frame = next(wound.frames(), None)
+            return frame is not None and frame.pts is not None and frame.pts - self._first_pts <= pts
+        finally:
+            self._end(wound)
+
+    def key_frames(self) -> List[int]:
+        """The frames at which the file can be entered, in ticks from the first frame.
+
+        None are told of a file that is incomplete, or whose time stamps do not grow throughout: there the time of a
+        frame depends on the frames before it. Reads the whole file without decoding it.
+        """
+        keys, last, latest = [], None, None
+        leap = round(_NEW_CLOCK / self.time_base)
+        reading = self._pass()
+        try:
+            for packet in reading.packets():
+                if packet.pts is None or packet.dts is None or (latest is not None and packet.pts < latest - leap):
+                    return []
+                if last is not None and packet.dts <= last:
+                    return []
+                last, latest = packet.dts, packet.pts if latest is None else max(latest, packet.pts)
+                if packet.is_keyframe:
+                    keys.append(packet.pts - self._first_pts)
+            return [] if reading.is_incomplete else keys
         finally:
             self._end(reading)
 
@@ -152,7 +183,7 @@ class Movie:
         for reading in list(self._passes):
             self._end(reading)
 
-    def _timed(self, reading: "_Pass", begin: int, stop: Optional[int]) -> Iterator[MovieFrame]:
+    def _timed(self, reading: "_Pass", begin: int, stop: Optional[int], beyond: bool) -> Iterator[MovieFrame]:
         step = max(1, round(1 / (self.rate * self.time_base)))
         clock = _Clock(self._first_pts, step, round(_NEW_CLOCK / self.time_base))
         convert = _Converter(reading.stream.codec_context.name)
@@ -168,6 +199,9 @@ class Movie:
                 yield self._finished(convert, *held, pts - held[1])
                 held = None
             if stop is not None and pts >= stop:
+                if beyond:
+                    yield self._finished(convert, frame, pts, 0)
+                reading.check_decoded(self.origin + stop * self.time_base)
                 return
             if pts >= begin:
                 held = frame, pts
@@ -279,32 +313,44 @@ class _Pass:
         """The frames in the order in which they are shown; stops where reading fails, see ``failure``."""
         if self.failure is not None:
             return
-        others = [stream for stream in self.container.streams.audio if stream.codec_context is not None]
-        try:
-            for packet in self.container.demux([self.stream, *others]):
-                if packet.stream_index != self.stream.index or not packet.size:
-                    self._note(packet)
-                    continue
-                self._packets += 1
-                self._note(packet)
-                if packet.pts is not None and packet.pts >= self.last[0]:
-                    self.last = packet.pts, packet.duration or 0
-                yield from self._decoded(packet)
-        except SourceError:
-            raise
-        except Exception as error:
-            self.failure = error
+        for packet in self.packets():
+            yield from self._decoded(packet)
         yield from self._decoded(None)
+
+    def packets(self) -> Iterator[av.Packet]:
+        """The packets of the video as they lie in the file; stops where reading fails, see ``failure``."""
+        others = [stream for stream in self.container.streams.audio if stream.codec_context is not None]
+        packets = self.container.demux([self.stream, *others])
+        while True:
+            try:
+                packet = next(packets, None)
+            except Exception as error:
+                self.failure = error
+                return
+            if packet is None:
+                return
+            self._note(packet)
+            if packet.stream_index != self.stream.index or not packet.size:
+                continue
+            self._packets += 1
+            if packet.pts is not None and packet.pts >= self.last[0]:
+                self.last = packet.pts, packet.duration or 0
+            yield packet
 
     def check(self, reached: float) -> None:
         """Raise SourceError when not everything could be read up to here; ``reached``: seconds of the last frame."""
         if self.is_incomplete:
             of = " of %.1f s" % self.length if self.length else ""
             raise SourceError("%s is damaged or incomplete: it can be read up to %.1f s%s." % (self.shown, reached, of))
-        if self._undecoded:
+        self.check_decoded(None)
+
+    def check_decoded(self, end: Optional[Fraction]) -> None:
+        """Raise SourceError when packets before ``end`` (seconds on the file's clock; None: all) were not decoded."""
+        undecoded = [time for time in self._undecoded if end is None or time < end]
+        if undecoded:
             raise SourceError(
                 "%s is damaged: %d of its packets could not be decoded, the first at %.1f s."
-                % (self.shown, len(self._undecoded), self._undecoded[0])
+                % (self.shown, len(undecoded), undecoded[0])
             )
 
     def _note(self, packet) -> None:

@@ -3,84 +3,84 @@
 import logging
 import os
 import socket
-from collections import Counter, deque
-from typing import Iterator, Sequence
+from concurrent.futures import Future
+from typing import Dict, List
 
 from emomask.errors import EmomaskError, SettingsError, first_line
-from emomask.offline.batch import Outcome, outcome_of, remove_leftovers
-from emomask.offline.files import FileMasker, Plan
-from emomask.offline.inputs import STANDARD, Job
+from emomask.offline.course import Task
+from emomask.offline.crews import WorkerDied
+from emomask.offline.files import Done, FileMasker
+from emomask.offline.inputs import Job
+from emomask.offline.plan import Plan
 
 PATIENCE = 10.0  # seconds to wait for the cluster to answer
-TRIES = 3  # how often a job is given to a worker that dies
 
 
-def mask_on_cluster(plan: Plan, jobs: Sequence[Job], address: str) -> Iterator[Outcome]:
-    """Do all ``jobs`` as ``plan`` says on the existing cluster at ``address`` (``host:port``, ``ray://...``, auto).
+class Cluster:
+    """The existing Ray cluster at ``address`` (``host:port``, ``ray://...``, auto), as a ``Crew``.
 
-    As many workers as the cluster has processors for, each with ``plan.settings.threads`` of them (0: one); each loads
-    the networks once. The paths must mean the same files on all machines, and emomask must be installed there. A job
-    whose worker dies is done again elsewhere, up to ``TRIES`` times; since results are renamed when they are whole,
-    none is there twice or in part. Yields an outcome for each job, as it comes.
+    As many workers as the cluster has processors for, each with ``plan.settings.threads`` of them (0: one); each is
+    started when it is needed and loads the networks once. The paths must mean the same files on all machines (see
+    ``absolute``), and emomask must be installed there.
 
     Raises EmomaskError when Ray is not installed, and SettingsError when the cluster cannot be reached.
     """
-    try:
-        import ray
-    except ImportError as error:
-        raise EmomaskError("--cluster needs Ray (%s): pip install 'emomask[cluster]'" % error) from error
-    if any(STANDARD in (job.source, job.output) for job in jobs):
-        raise SettingsError("Standard input and output are not there on a cluster; name files.")
-    FileMasker(plan)  # what is wrong with the plan is said once, here
-    threads = plan.settings.threads or 1
-    report = plan.from_report and os.path.abspath(plan.from_report)
-    plan = plan._replace(settings=plan.settings.replace(threads=threads), progress=False, from_report=report)
-    jobs = [_absolute(job) for job in jobs]
-    try:
-        host, colon, port = address.rpartition("://")[2].rpartition(":")
-        if colon:  # Ray itself would try for minutes
-            socket.create_connection((host, int(port)), PATIENCE).close()
-        ray.init(address=address, logging_level=logging.ERROR, log_to_driver=False)
-    except Exception as error:  # Ray raises many kinds, some of several lines
-        raise SettingsError("The Ray cluster %s cannot be reached: %s" % (address, first_line(error))) from error
-    try:
-        processors = int(ray.cluster_resources().get("CPU", 1))
-        yield from _spread(ray, plan, jobs, max(1, processors // threads), threads)
-    finally:
-        ray.shutdown()
+
+    def __init__(self, plan: Plan, address: str):
+        try:
+            import ray
+        except ImportError as error:
+            raise EmomaskError("--cluster needs Ray (%s): pip install 'emomask[cluster]'" % error) from error
+        threads = plan.settings.threads or 1
+        report = plan.from_report and os.path.abspath(plan.from_report)
+        settings = plan.settings.replace(threads=threads)
+        self._plan = plan._replace(settings=settings, from_report=report, preview=None)
+        FileMasker(self._plan)  # what is wrong with the plan is said once, here
+        try:
+            host, colon, port = address.rpartition("://")[2].rpartition(":")
+            if colon:  # Ray itself would try for minutes
+                socket.create_connection((host, int(port)), PATIENCE).close()
+            ray.init(address=address, logging_level=logging.ERROR, log_to_driver=False)
+        except Exception as error:  # Ray raises many kinds, some of several lines
+            raise SettingsError("The Ray cluster %s cannot be reached: %s" % (address, first_line(error))) from error
+        self._ray = ray
+        self._worker = ray.remote(num_cpus=threads, max_restarts=0)(_Worker)
+        self.size = max(1, int(ray.cluster_resources().get("CPU", 1)) // threads)
+        self._idle: List = []
+        self._busy: Dict[Future, object] = {}
+
+    def start(self, task: Task) -> Future:
+        """See ``Crew.start``."""
+        worker = self._idle.pop() if self._idle else self._worker.remote(self._plan)
+        future = worker.outcome.remote(task).future()
+        self._busy[future] = worker
+        return future
+
+    def finish(self, future: Future) -> Done:
+        """See ``Crew.finish``."""
+        worker = self._busy.pop(future)
+        try:
+            done = future.result()
+        except self._ray.exceptions.RayActorError as error:
+            raise WorkerDied("its worker died (%s)" % first_line(error)) from error
+        self._idle.append(worker)
+        return done
+
+    def __enter__(self) -> "Cluster":
+        return self
+
+    def __exit__(self, *exception):
+        for worker in [*self._idle, *self._busy.values()]:
+            self._ray.kill(worker)
+        self._ray.shutdown()
 
 
-def _absolute(job: Job) -> Job:
+def absolute(job: Job) -> Job:
     """``job`` with paths that do not depend on where a process was started."""
     source = job.source if "://" in job.source else os.path.abspath(job.source)
     return job._replace(
         source=source, output=os.path.abspath(job.output), report=job.report and os.path.abspath(job.report)
     )
-
-
-def _spread(ray, plan: Plan, jobs: Sequence[Job], workers: int, threads: int) -> Iterator[Outcome]:
-    """Give each idle worker the next job, and a dead one's job to a new one."""
-    remote = ray.remote(num_cpus=threads, max_restarts=0)(_Worker)
-    waiting, tries, busy = deque(jobs), Counter(), {}
-    idle = [remote.remote(plan) for _ in range(min(workers, len(jobs)))]
-    while waiting or busy:
-        while waiting and idle:
-            worker, job = idle.pop(), waiting.popleft()
-            tries[job] += 1
-            busy[worker.mask.remote(job)] = worker, job
-        (done,), _ = ray.wait(list(busy), num_returns=1)
-        worker, job = busy.pop(done)
-        try:
-            outcome = ray.get(done)
-            idle.append(worker)
-        except ray.exceptions.RayActorError as error:
-            idle.append(remote.remote(plan))
-            remove_leftovers(job)
-            if tries[job] < TRIES:
-                waiting.append(job)
-                continue
-            outcome = Outcome(job, None, "its worker died %d times (%s)" % (TRIES, first_line(error)))
-        yield outcome
 
 
 class _Worker:
@@ -89,5 +89,5 @@ class _Worker:
     def __init__(self, plan: Plan):
         self._masker = FileMasker(plan)
 
-    def mask(self, job: Job) -> Outcome:
-        return outcome_of(self._masker, job)
+    def outcome(self, task: Task) -> Done:
+        return self._masker.outcome(task)

@@ -5,12 +5,14 @@ import csv
 import json
 import os
 from pathlib import Path
-from typing import Dict, List, NamedTuple, Optional, Tuple
+from typing import Callable, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 from emomask.errors import DataError, SinkError
 from emomask.faces import EMOTIONS, Box
+from emomask.offline.inputs import Job
 from emomask.offline.marks import FOUND, REMEMBERED, Mark
 from emomask.outputs import unfinished, unwritable
+from emomask.settings import Settings
 
 VERSION = 1
 # What counts as uncertain.
@@ -27,6 +29,20 @@ class Frame(NamedTuple):
     time: float
     marks: List[Mark]
     error: Optional[str] = None
+
+    def as_dict(self) -> dict:
+        """Plain values for JSON."""
+        values = {"frame": self.number, "time": round(self.time, 6), "faces": [mark.as_dict() for mark in self.marks]}
+        return dict(values, error=self.error) if self.error else values
+
+    @classmethod
+    def from_dict(cls, values: dict) -> "Frame":
+        """The frame that ``as_dict`` wrote. Raises DataError when values are missing or of the wrong kind."""
+        try:
+            marks = [Mark.from_dict(face) for face in values["faces"]]
+            return cls(int(values["frame"]), float(values["time"]), marks, values.get("error"))
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise DataError(repr(error)) from error
 
 
 class Summary:
@@ -180,10 +196,7 @@ class ReportWriter:
             if self._rows:
                 self._rows.writerows(_row(frame, mark) for mark in frame.marks)
                 return
-            entry = {"frame": frame.number, "time": round(frame.time, 6), "faces": [m.as_dict() for m in frame.marks]}
-            if frame.error:
-                entry["error"] = frame.error
-            self._file.write(self._separator + "  " + json.dumps(entry))
+            self._file.write(self._separator + "  " + json.dumps(frame.as_dict()))
             self._separator = ",\n"
 
     def close(self) -> None:
@@ -222,6 +235,27 @@ class ReportWriter:
         return unwritable("The report %s" % self.path, error, self.path.parent)
 
 
+@contextlib.contextmanager
+def open_report(
+    job: Job, kind: str, size: Tuple[int, int], about: dict, settings: Settings, models: Dict[str, str]
+) -> Iterator[Callable[[Frame], None]]:
+    """Gives a function that adds a frame to the report of ``job``.
+
+    ``kind``: picture or video, of ``size`` (width, height). ``about``: what else the report begins with, besides the
+    ``settings`` and the ``models`` by what they do.
+    """
+    head = {"file": os.path.basename(job.source), "kind": kind, "width": size[0], "height": size[1]}
+    head.update(about, settings=settings.as_dict(), models=models)
+    summary = Summary(settings.detection_threshold, *size)
+    with ReportWriter(Path(job.report), head, summary) as writer:
+
+        def add(frame: Frame) -> None:
+            summary.add(frame)
+            writer.write(frame)
+
+        yield add
+
+
 def _row(frame: Frame, mark: Mark) -> list:
     region = mark.region
     probabilities = mark.probabilities or ("",) * len(EMOTIONS)
@@ -249,12 +283,10 @@ def read_report(path: Path) -> Tuple[dict, List[Frame]]:
     frames = []
     for number, entry in enumerate(report.pop("frames")):
         try:
-            if entry["frame"] != number:
-                raise DataError("it is numbered %r; no frame may be left out or moved" % entry["frame"])
-            marks = [Mark.from_dict(face) for face in entry["faces"]]
-            frames.append(Frame(number, float(entry["time"]), marks, entry.get("error")))
+            frame = Frame.from_dict(entry)
+            if frame.number != number:
+                raise DataError("it is numbered %d; no frame may be left out or moved" % frame.number)
         except DataError as error:
             raise DataError("The report %s is wrong at frame %d: %s." % (path, number, error)) from error
-        except (KeyError, TypeError, ValueError) as error:
-            raise DataError("The report %s is wrong at frame %d: %r." % (path, number, error)) from error
+        frames.append(frame)
     return report, frames
