@@ -195,7 +195,7 @@ def test_a_folder_that_may_not_be_written(good, tmp_path, astronaut):
 
 
 def test_a_full_disk(small_disk, tmp_path, astronaut, capsys):
-    """Both fail with a former result in their place; what is small enough is done after and between them."""
+    """What is too large fails with a former result in its place, and what is small enough is done after it."""
     folder = tmp_path / "in"
     folder.mkdir()
     noise = np.random.default_rng(3).integers(0, 256, (8, 360, 480, 3), np.uint8)
@@ -209,9 +209,11 @@ def test_a_full_disk(small_disk, tmp_path, astronaut, capsys):
     printed = capsys.readouterr()
     picture, video = printed.err.splitlines()
     assert "a.png cannot be written: the disk is full; make room or choose another one" in picture
-    assert "c.mkv: No space left on device" in video or "c.mkv cannot be written: the disk is full" in video
-    assert "2 of 4 files done" in printed.out and sorted(content(small_disk)) == ["a.png", "b.mp4", "c.mkv", "d.mp4"]
-    assert all((small_disk / name).read_bytes() == b"from before" for name in ("a.png", "c.mkv"))
+    assert "/c.mkv" in video and "is full" in video
+    assert "2 of 4 files done" in printed.out
+    results = {name: data for name, data in content(small_disk).items() if not name.startswith(".c.mkv.emomask/")}
+    assert sorted(results) == ["a.png", "b.mp4", "c.mkv", "d.mp4"]
+    assert results["a.png"] == results["c.mkv"] == b"from before"
 
 
 def test_a_report_on_a_full_disk(small_disk, good, tmp_path, capsys):
