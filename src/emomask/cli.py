@@ -1,6 +1,7 @@
 """The command ``emomask``: masks files, trains and evaluates the networks."""
 
 import argparse
+import contextlib
 import dataclasses
 import json
 import logging
@@ -174,16 +175,11 @@ def _mask(options) -> int:
         options.from_report,
         options.resume,
     )
-    if options.preview:
-        from emomask.offline.preview import open_preview
-
-        if options.jobs > 1 or options.cluster:
-            raise SettingsError("--preview shows one file at a time; leave --jobs and --cluster away.")
-        plan = plan._replace(preview=open_preview())
-    for source, reason in failed:
-        _print_error("%s: %s" % (without_secrets(source), reason))
     done = faces = 0
-    with Progress(options.quiet) as progress:
+    with _preview(options) as preview, Progress(options.quiet) as progress:
+        plan = plan._replace(preview=preview)
+        for source, reason in failed:
+            _print_error("%s: %s" % (without_secrets(source), reason))
         crew, jobs, watch = _crew(options, plan, jobs, progress)
         for outcome in mask_all(plan, jobs, crew, watch):
             with progress.aside():
@@ -203,6 +199,17 @@ def _mask(options) -> int:
     if not options.quiet and len(jobs) > 1:
         print("%d of %d files done, %d faces covered." % (done, len(jobs), faces))
     return 1 if failed else 0
+
+
+def _preview(options):
+    """A context manager that gives what shows the frames, None when nothing is to be shown."""
+    if not options.preview:
+        return contextlib.nullcontext()
+    from emomask.offline.preview import Preview
+
+    if options.jobs > 1 or options.cluster:
+        raise SettingsError("--preview shows one file at a time; leave --jobs and --cluster away.")
+    return Preview()
 
 
 def _crew(options, plan, jobs, progress):
