@@ -5,7 +5,9 @@ import contextlib
 import dataclasses
 import json
 import logging
+import signal
 import sys
+import threading
 from pathlib import Path
 
 from emomask.errors import EmomaskError, SettingsError
@@ -18,20 +20,41 @@ from emomask.training.fer2013 import SPLITS
 
 
 def main(arguments=None) -> int:
-    """Run one command and return its exit status: 0 done, 1 failed (a line says why), 2 usage, 130 interrupted."""
+    """Run one command and return its exit status.
+
+    0: done; 1: failed, a line says why; 2: usage; 130 and 143: interrupted by SIGINT or SIGTERM.
+    """
     logging.basicConfig(format="emomask: %(levelname)s: %(message)s", level=logging.WARNING)
     options = _parser().parse_args(arguments)
     try:
-        return options.run(options)
+        with _ending_on_sigterm():
+            return options.run(options)
     except SettingsError as error:
         _print_error(str(error))
         return 2
     except EmomaskError as error:
         _print_error(str(error))
         return 1
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as signalled:
         print("emomask: interrupted", file=sys.stderr)
-        return 130
+        return 143 if signalled.args == (signal.SIGTERM,) else 130
+
+
+@contextlib.contextmanager
+def _ending_on_sigterm():
+    """Ends the block on SIGTERM as on SIGINT, so that what is half done is removed and workers are ended."""
+
+    def end(number, _):
+        raise KeyboardInterrupt(number)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread can be told of signals
+        return
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -59,6 +59,14 @@ def deep():
 
 
 @pytest.fixture(scope="session")
+def long_clip(tmp_path_factory, astronaut):
+    """Path of a video that is masked in three pieces; see ``long_clips``."""
+    from long_clips import write_long_clip
+
+    return write_long_clip(tmp_path_factory.mktemp("long") / "long.mp4", astronaut)
+
+
+@pytest.fixture(scope="session")
 def masker():
     """A Masker with the default settings, for single pictures."""
     return Masker()

@@ -20,9 +20,10 @@ from PIL import Image
 from emomask import Settings
 from emomask.cli import main
 from emomask.offline.batch import mask_all
+from emomask.offline.crews import Processes
 from emomask.offline.file_settings import FileSettings
-from emomask.offline.files import Plan
 from emomask.offline.inputs import Job
+from emomask.offline.plan import Plan
 
 
 @pytest.fixture
@@ -173,7 +174,7 @@ def test_a_worker_that_dies_takes_nothing_with_it(tree, tmp_path):
     jobs = [Job(str(tree / "a.png"), str(tmp_path / ("%d.png" % number))) for number in range(6)]
     plan = Plan(Settings(threads=1), FileSettings())
     outcomes = []
-    for outcome in mask_all(plan, jobs, 2):
+    for outcome in mask_all(plan, jobs, Processes(plan, 2)):
         if not outcomes:
             os.kill(multiprocessing.active_children()[0].pid, signal.SIGKILL)
         outcomes.append(outcome)

@@ -107,7 +107,12 @@ class _Process:
         # A forked process would inherit the networks' threads in an undefined state.
         context = multiprocessing.get_context("spawn")
         self.executor = ProcessPoolExecutor(1, mp_context=context, initializer=_prepare, initargs=(plan,))
-        self._pid = self.executor.submit(os.getpid)
+        # Ctrl-C in a terminal goes to all its processes; the first one ends the others, which inherit this mask.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            self._pid = self.executor.submit(os.getpid)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     def end(self) -> None:
         """End the process at once, whatever it does."""
@@ -124,7 +129,6 @@ _masker: Optional[FileMasker] = None
 
 def _prepare(plan: Plan) -> None:
     global _masker
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all processes; the first one ends the others
     threading.Thread(target=_end_with_parent, daemon=True).start()
     _masker = FileMasker(plan)
 
