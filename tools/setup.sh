@@ -6,13 +6,6 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 root=$PWD
 
-requirements=(-r requirements.txt)
-level="run"
-if [ "${1:-}" = test ]; then
-    requirements+=(-r requirements-test.txt)
-    level="test"
-fi
-
 # ROS and the tools that build a package with messages; pip brings OpenCV, NumPy and the networks' runtime.
 # libimage-view-dev and libnodeletlib-tools hold the package.xml files without which ROS does not find image_view.
 packages=(
@@ -21,6 +14,13 @@ packages=(
     python3-venv python3-wheel ros-core ros-core-python-dev ros-image-view ros-message-generation ros-message-runtime
     ros-sensor-msgs ros-std-msgs rosbash
 )
+requirements=(-r requirements.txt)
+level="run"
+if [ "${1:-}" = test ]; then
+    packages+=(xvfb)
+    requirements+=(-r requirements-test.txt)
+    level="test"
+fi
 
 fail() {
     echo "emomask: $*" >&2

@@ -14,6 +14,7 @@ from emomask.errors import EmomaskError, SettingsError
 from emomask.media.address import one_line, without_secrets
 from emomask.offline.file_settings import FileSettings
 from emomask.offline.inputs import STANDARD
+from emomask.outputs import unwritable
 from emomask.settings import Settings
 from emomask.training.fer2013 import SPLITS
 
@@ -197,22 +198,17 @@ def _mask(options) -> int:
         options.from_report,
         options.resume,
     )
-    if options.preview:
-        from emomask.offline.preview import open_preview
-
-        if options.jobs > 1 or options.cluster:
-            raise SettingsError("--preview shows one file at a time; leave --jobs and --cluster away.")
-        plan = plan._replace(preview=open_preview())
-    for source, reason in failed:
-        _print_error("%s: %s" % (source, reason))
     done = faces = 0
-    with Progress(options.quiet) as progress:
+    with _preview(options) as preview, Progress(options.quiet) as progress:
+        plan = plan._replace(preview=preview)
+        for source, reason in failed:
+            _print_error("%s: %s" % (without_secrets(source), reason))
         crew, jobs, watch = _crew(options, plan, jobs, progress)
         for outcome in mask_all(plan, jobs, crew, watch):
             with progress.aside():
                 if outcome.error is not None:
-                    source = without_secrets(outcome.job.source)
-                    _print_error(outcome.error if source in outcome.error else "%s: %s" % (source, outcome.error))
+                    source, error = one_line(without_secrets(outcome.job.source)), one_line(outcome.error)
+                    _print_error(error if source in error else "%s: %s" % (source, error))
                     failed.append((source, outcome.error))
                     continue
                 counts = outcome.counts
@@ -226,6 +222,17 @@ def _mask(options) -> int:
     if not options.quiet and len(jobs) > 1:
         print("%d of %d files done, %d faces covered." % (done, len(jobs), faces))
     return 1 if failed else 0
+
+
+def _preview(options):
+    """A context manager that gives what shows the frames, None when nothing is to be shown."""
+    if not options.preview:
+        return contextlib.nullcontext()
+    from emomask.offline.preview import Preview
+
+    if options.jobs > 1 or options.cluster:
+        raise SettingsError("--preview shows one file at a time; leave --jobs and --cluster away.")
+    return Preview()
 
 
 def _crew(options, plan, jobs, progress):
@@ -341,4 +348,4 @@ def _write_json(figures, path: Path) -> None:
     try:
         path.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     except OSError as error:
-        raise EmomaskError("%s cannot be written: %s" % (path, error.strerror or error)) from error
+        raise unwritable(str(path), error, path.parent) from error

@@ -3,6 +3,7 @@ import os
 import pytest
 
 from emomask.errors import SettingsError
+from emomask.media.suffixes import CONTAINERS, PICTURES, VIDEOS
 from emomask.offline.inputs import Job, find_jobs
 
 
@@ -45,6 +46,17 @@ def test_a_folder_is_searched_and_its_tree_kept(tree, tmp_path):
         ("sub/d.wmv", "sub/d.wmv.mp4"),
         ("sub/e.heic", "sub/e.heic.jpg"),
     ]
+
+
+def test_every_picture_and_video_becomes_what_can_be_written(tmp_path):
+    (tmp_path / "in").mkdir()
+    for suffix in (*PICTURES, *VIDEOS):
+        (tmp_path / "in" / ("a" + suffix)).write_bytes(b"x")
+    jobs, failed = find_jobs([str(tmp_path / "in")], str(tmp_path / "out"))
+    assert not failed and len(jobs) == len(PICTURES) + len(VIDEOS)
+    for job in jobs:
+        suffix, output = (os.path.splitext(path)[1] for path in (job.source, job.output))
+        assert output in (PICTURES if suffix in PICTURES else CONTAINERS)
 
 
 def test_results_within_the_folder_are_no_inputs(tree):

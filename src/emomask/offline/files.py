@@ -10,11 +10,11 @@ from emomask.errors import EmomaskError, SinkError, described
 from emomask.masker import Masker
 from emomask.media.address import CAMERA, DEMO, STREAM, parse_address
 from emomask.media.download import download
-from emomask.media.encoders import CONTAINERS
-from emomask.media.pictures import is_picture
+from emomask.media.picture_reader import is_picture
+from emomask.media.suffixes import CONTAINERS, PICTURES
 from emomask.offline.course import Task, course
 from emomask.offline.file_settings import FileSettings
-from emomask.offline.inputs import PICTURES, STANDARD, Job
+from emomask.offline.inputs import STANDARD, Job
 from emomask.offline.live import mask_live
 from emomask.offline.movies import MovieMasker
 from emomask.offline.painter import Painter

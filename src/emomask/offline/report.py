@@ -11,7 +11,7 @@ from emomask.errors import DataError, SinkError
 from emomask.faces import EMOTIONS, Box
 from emomask.offline.inputs import Job
 from emomask.offline.marks import FOUND, REMEMBERED, Mark
-from emomask.outputs import unfinished
+from emomask.outputs import unfinished, unwritable
 from emomask.settings import Settings
 
 VERSION = 1
@@ -232,7 +232,7 @@ class ReportWriter:
             raise self._error(error) from error
 
     def _error(self, error: OSError) -> SinkError:
-        return SinkError("The report %s cannot be written: %s." % (self.path, error.strerror or error))
+        return unwritable("The report %s" % self.path, error, self.path.parent)
 
 
 @contextlib.contextmanager
