@@ -71,9 +71,9 @@ def container_of(path: Path) -> str:
         raise SinkError("A video is written as %s; %s is not." % (", ".join(CONTAINERS), path)) from None
 
 
-def default_codec(path: Path) -> str:
-    """FFmpeg's name of the encoder for ``path`` when none is asked for."""
-    return "libvpx-vp9" if path.suffix.lower() == ".webm" else "libx264"
+def default_codec(container: str) -> str:
+    """FFmpeg's name of the encoder for ``container`` when none is asked for."""
+    return "libvpx-vp9" if container == "webm" else "libx264"
 
 
 def pixel_format(codec: str) -> str:

@@ -7,6 +7,7 @@ import numpy as np
 
 from emomask.errors import SinkError, SourceError
 from emomask.masker import Masker
+from emomask.media.address import without_secrets
 from emomask.media.sources import SourceSettings, open_source
 from emomask.media.video import VideoSink
 from emomask.offline.inputs import Job
@@ -17,8 +18,10 @@ LIVE_RATE = 25.0  # frames/s of the output when a live source does not know its 
 
 def mask_live(job: Job, plan: Plan, masker: Masker) -> Counts:
     """Do ``job`` in one pass, as a stream. Raises SourceError and SinkError as usual."""
-    if plan.from_report or job.report:
-        raise SourceError("%s is no file: reports are made of files and for them." % job.source)
+    if plan.from_report or job.report or plan.only or plan.excepted or plan.files.start or plan.files.end:
+        raise SourceError(
+            "%s is no file: reports, --only, --except, --start and --end are for files." % without_secrets(job.source)
+        )
     count = faces = failed = 0
     sink = None
     settings = SourceSettings(source=job.source, realtime=False)
@@ -29,7 +32,8 @@ def mask_live(job: Job, plan: Plan, masker: Masker) -> Counts:
             if masked.image is not None:
                 if sink is None:  # only now the size is known
                     height, width = masked.image.shape[:2]
-                    sink = stack.enter_context(VideoSink(job.output, width, height, rate))
+                    encoding = plan.files.encoding()
+                    sink = stack.enter_context(VideoSink(job.output, width, height, rate, **encoding))
                 sink.write(masked.image)
                 if plan.preview:
                     plan.preview(masked.image)

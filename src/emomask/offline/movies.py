@@ -17,7 +17,6 @@ from typing import Callable, Iterator, List, Optional, Tuple
 import numpy as np
 
 from emomask.errors import DataError, SinkError, SourceError
-from emomask.media.encoders import default_codec
 from emomask.media.movie import Movie, MovieFrame
 from emomask.media.video import VideoFile
 from emomask.media.video_encoder import EncodedPacket, VideoEncoder, VideoSpec
@@ -221,18 +220,15 @@ class MovieMasker:
         return SourceError("%s has changed while it was read." % job.source)
 
     def _spec(self, job: Job, movie: Movie) -> VideoSpec:
-        files = self._plan.files
         return VideoSpec(
             Path(job.output),
             movie.width,
             movie.height,
             movie.rate,
-            None if files.quality < 0 else files.quality,
-            codec=files.codec or default_codec(Path(job.output)),
-            options=files.encoder_values(),
             time_base=movie.time_base,
             aspect=movie.aspect,
             colors=movie.colors,
+            **self._plan.files.encoding(),
         )
 
     def _file(self, job: Job, movie: Movie, division: Division) -> VideoFile:
