@@ -18,9 +18,10 @@ def test_a_span_is_written_with_its_times(tmp_path, capsys):
     assert "12 frames" in capsys.readouterr().out
 
 
-def test_a_webm_is_vp9(tmp_path):
-    assert mask("demo", "-o", tmp_path / "out.webm", "--end", "0.1") == 0
-    assert len(read_clip(tmp_path / "out.webm")[0]) == 3
+@pytest.mark.parametrize("suffix", [".webm", ".avi"])
+def test_other_containers(tmp_path, suffix):
+    assert mask("demo", "-o", tmp_path / ("out" + suffix), "--end", "0.1") == 0
+    assert len(read_clip(tmp_path / ("out" + suffix))[0]) == 3
 
 
 def test_ctrl_c_ends_it_and_keeps_what_came(tmp_path):

@@ -31,6 +31,7 @@ def mask_live(job: Job, plan: Plan, masker: Masker) -> Counts:
         raise SourceError("%s is no file: in a stream everybody is masked." % job.source)
     count = faces = failed = 0
     sink = begin = None
+    has_times = not job.output.lower().endswith(".avi")  # which knows only a constant rate
     settings = SourceSettings(source=job.source, realtime=False)
     with _until_interrupted() as stopped, open_source(settings) as source, contextlib.ExitStack() as stack:
         for masked in masker.stream(_timed(source, job, plan, stopped)):
@@ -38,7 +39,7 @@ def mask_live(job: Job, plan: Plan, masker: Masker) -> Counts:
             if masked.image is not None:
                 if sink is None:  # only now the size is known
                     sink, begin = stack.enter_context(_sink(job, plan, masked.image, source.rate)), masked.time
-                sink.write(masked.image, masked.time - begin)
+                sink.write(masked.image, masked.time - begin if has_times else None)
                 if plan.preview:
                     plan.preview(masked.image)
     if sink is None:
