@@ -89,7 +89,7 @@ class MovieMasker:
         if about.get("models") == perceiver.models:
             return Looked(about["frames"], *(value and tuple(value) for value in (about["first"], about["beyond"])))
         with Movie(job.source) as movie, RecordWriter(log, look.COLUMNS) as writer:
-            frames = movie.frames(*_span(movie, piece), beyond=True)
+            frames = movie.frames(*_span(movie, piece), beyond=True, exact=False)
             with contextlib.closing(frames):
                 looked = look.look(perceiver, read_ahead(frames, _DEPTH), piece, writer, workers, self._progress)
             writer.about.update(looked._asdict(), models=perceiver.models)
