@@ -216,10 +216,15 @@ def test_a_url(photo, clip, tmp_path, capsys):
             assert mask(url + "photo.png", url + "clip.mp4", "-o", tmp_path / "out") == 0
             assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["clip.mp4", "photo.png"]
             assert mask(url + "none.png?key=secret", "-o", tmp_path / "none.png") == 1
+            report = tmp_path / "report.json"
+            assert mask(url + "clip.mp4?key=secret", "-o", tmp_path / "again.mp4", "--report", report) == 0
+            assert json.loads(report.read_text())["file"] == "clip.mp4?key=***"
+            assert mask(url + "clip.mp4?key=secret", "-o", tmp_path / "late.mp4", "--start", "60") == 1
         finally:
             server.shutdown()
     message = capsys.readouterr().err
-    assert "answers 404" in message and "secret" not in message and message.count("\n") == 1
+    assert "answers 404" in message and "has no frame" in message
+    assert "secret" not in message and message.count("\n") == 2
 
 
 def test_a_codec_and_its_quality(clip, tmp_path, capsys):

@@ -10,7 +10,7 @@ import numpy as np
 
 from emomask.errors import SinkError, SourceError
 from emomask.masker import Masker
-from emomask.media.address import DEMO, parse_address
+from emomask.media.address import DEMO, parse_address, without_secrets
 from emomask.media.encoders import default_codec
 from emomask.media.sources import SourceSettings, open_source
 from emomask.media.video import VideoSink
@@ -26,9 +26,9 @@ def mask_live(job: Job, plan: Plan, masker: Masker) -> Counts:
     Raises SourceError and SinkError as usual.
     """
     if plan.from_report or job.report:
-        raise SourceError("%s is no file: reports are made of files and for them." % job.source)
+        raise SourceError("%s is no file: reports are made of files and for them." % without_secrets(job.source))
     if plan.only or plan.excepted:
-        raise SourceError("%s is no file: in a stream everybody is masked." % job.source)
+        raise SourceError("%s is no file: in a stream everybody is masked." % without_secrets(job.source))
     count = faces = failed = 0
     sink = begin = None
     has_times = not job.output.lower().endswith(".avi")  # which knows only a constant rate
@@ -43,7 +43,8 @@ def mask_live(job: Job, plan: Plan, masker: Masker) -> Counts:
                 if plan.preview:
                     plan.preview(masked.image)
     if sink is None:
-        raise SinkError("%s gave no frame that could be masked; nothing was written." % job.source)
+        source = without_secrets(job.source)
+        raise SinkError("%s gave no frame that could be masked; nothing was written." % source)
     return Counts(count, faces, failed)
 
 

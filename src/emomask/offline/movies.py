@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Callable, Iterator, List, Optional, Tuple
 
 from emomask.errors import DataError, SinkError, SourceError
+from emomask.media.address import without_secrets
 from emomask.media.encoders import default_codec
 from emomask.media.movie import Movie
 from emomask.media.video import VideoFile
@@ -67,7 +68,7 @@ class MovieMasker:
             with contextlib.closing(frames):
                 first = next(frames, None)
             if first is None:
-                raise SourceError("%s has no frame from %g s on." % (job.source, files.start))
+                raise SourceError("%s has no frame from %g s on." % (without_secrets(job.source), files.start))
             division = Division(tuple(pieces), first.pts, movie.frame_count)
             self._file(job, movie, division).abort()
         plan = self._plan._replace(resume=False, preview=None)
@@ -208,7 +209,7 @@ class MovieMasker:
                 "The report %s does not fit the input: at %.3f s one has a frame and the other has none. Give the file "
                 "that it was made of, with the same start and end." % (self._plan.from_report, time)
             )
-        return SourceError("%s has changed while it was read." % job.source)
+        return SourceError("%s has changed while it was read." % without_secrets(job.source))
 
     def _spec(self, job: Job, movie: Movie) -> VideoSpec:
         files = self._plan.files
