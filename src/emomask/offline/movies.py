@@ -7,20 +7,23 @@ when it is there: so a step can be done again at any time, anywhere, by whoever 
 """
 
 import contextlib
+import functools
 import json
 import os
 from itertools import zip_longest
 from pathlib import Path
 from typing import Callable, Iterator, List, Optional, Tuple
 
+import numpy as np
+
 from emomask.errors import DataError, SinkError, SourceError
 from emomask.media.address import without_secrets
 from emomask.media.encoders import default_codec
-from emomask.media.movie import Movie
+from emomask.media.movie import Movie, MovieFrame
 from emomask.media.video import VideoFile
 from emomask.media.video_encoder import EncodedPacket, VideoEncoder, VideoSpec
 from emomask.offline import look
-from emomask.offline.ahead import read_ahead
+from emomask.offline.ahead import read_ahead, work_ahead
 from emomask.offline.face_rows import packed, unpacked
 from emomask.offline.follow import Sight, backwards, forwards
 from emomask.offline.inputs import Job
@@ -140,11 +143,10 @@ class MovieMasker:
             told = stack.enter_context(RecordWriter(folder.shown(piece), _FRAME))
             shots = stack.enter_context(contextlib.closing(movie.frames(*_span(movie, piece))))
             marks = stack.enter_context(Records(folder.marks(piece)))
-            for shot, row in zip_longest(read_ahead(shots, _DEPTH), marks):
-                frame = row and Frame.from_dict(json.loads(row[1]))
-                if shot is None or frame is None or abs(frame.time - shot.time) > _CLOSE:
-                    raise self._misfit(job, shot.time if shot else frame.time)
-                image, frame = self._painter.shown(shot.image, frame)
+            pairs = zip_longest(read_ahead(shots, _DEPTH), marks)
+            # Reading, painting and encoding go on side by side.
+            for (shot, _), future in work_ahead(functools.partial(self._painted, job), pairs, 1):
+                image, frame = future.result()
                 ticks = round((shot.pts - division.first) * movie.time_base / spec.tick)
                 duration = max(1, round(shot.duration * movie.time_base / spec.tick))
                 packets.add(encoder.encode(image, ticks, duration))
@@ -202,6 +204,14 @@ class MovieMasker:
                     count += 1
         if frames:
             raise self._misfit(None, frames[-1].time)
+
+    def _painted(self, job: Job, pair: Tuple[Optional[MovieFrame], Optional[Tuple]]) -> Tuple[np.ndarray, Frame]:
+        """A masked frame, and what the report is to tell of it, from the frame and the row of its marks."""
+        shot, row = pair
+        frame = row and Frame.from_dict(json.loads(row[1]))
+        if shot is None or frame is None or abs(frame.time - shot.time) > _CLOSE:
+            raise self._misfit(job, shot.time if shot else frame.time)
+        return self._painter.shown(shot.image, frame)
 
     def _misfit(self, job: Optional[Job], time: float) -> Exception:
         if self._plan.from_report:
