@@ -106,9 +106,14 @@ def test_results_that_would_meet_are_refused(tree, tmp_path):
 
 def test_several_inputs_need_a_folder(tree, tmp_path):
     (tmp_path / "out.jpg").write_bytes(b"x")
-    for output in (str(tmp_path / "out.jpg"), "-"):
+    for output in (str(tmp_path / "out.jpg"), str(tmp_path / "new.mp4"), "-"):
         with pytest.raises(SettingsError):
             find_jobs([str(tree / "a.jpg"), str(tree / "b.mov")], output)
+
+
+def test_a_folder_may_be_called_as_a_file(tree, tmp_path):
+    jobs, _ = find_jobs([str(tree / "a.jpg"), str(tree / "b.mov")], str(tmp_path / "new.mp4") + "/")
+    assert [job.output for job in jobs] == [str(tmp_path / "new.mp4" / name) for name in ("a.jpg", "b.mov")]
 
 
 def test_an_empty_folder_is_named(tmp_path):

@@ -11,7 +11,6 @@ import sys
 import threading
 from fractions import Fraction
 
-import av
 import cv2
 import numpy as np
 import pytest
@@ -217,10 +216,15 @@ def test_a_url(photo, clip, tmp_path, capsys):
             assert mask(url + "photo.png", url + "clip.mp4", "-o", tmp_path / "out") == 0
             assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["clip.mp4", "photo.png"]
             assert mask(url + "none.png?key=secret", "-o", tmp_path / "none.png") == 1
+            report = tmp_path / "report.json"
+            assert mask(url + "clip.mp4?key=secret", "-o", tmp_path / "again.mp4", "--report", report) == 0
+            assert json.loads(report.read_text())["file"] == "clip.mp4?key=***"
+            assert mask(url + "clip.mp4?key=secret", "-o", tmp_path / "late.mp4", "--start", "60") == 1
         finally:
             server.shutdown()
     message = capsys.readouterr().err
-    assert "answers 404" in message and "secret" not in message and message.count("\n") == 1
+    assert "answers 404" in message and "has no frame" in message
+    assert "secret" not in message and message.count("\n") == 2
 
 
 def test_a_codec_and_its_quality(clip, tmp_path, capsys):
@@ -232,21 +236,6 @@ def test_a_codec_and_its_quality(clip, tmp_path, capsys):
     assert mask(clip, "-o", tmp_path / "x.mp4", "--codec", "h264_toaster") == 1
     assert "no video encoder" in capsys.readouterr().err
     assert not (tmp_path / "x.mp4").exists()
-
-
-def test_what_is_for_files_is_refused_for_a_stream(tmp_path, capsys):
-    for arguments in (["--report", tmp_path / "a.json"], ["--only", "track:1"], ["--start", "1"]):
-        assert mask("demo", "-o", tmp_path / "out.mp4", *arguments) == 1
-        assert "is no file" in capsys.readouterr().err
-    assert not list(tmp_path.iterdir())
-
-
-def test_a_stream_is_masked_until_it_ends(tmp_path):
-    output = tmp_path / "out.mkv"
-    assert mask("demo", "-o", output, "--codec", "mpeg4", "--quality", "5", "--style", "solid") == 0
-    with av.open(str(output)) as container:
-        assert container.streams.video[0].codec_context.name == "mpeg4"
-        assert sum(1 for _ in container.decode(video=0)) == demo_clip.FRAMES
 
 
 def test_usage_and_bad_values(photo, tmp_path, capsys):

@@ -40,15 +40,16 @@ def find_jobs(inputs: Sequence[str], output: str, report: str = "") -> Tuple[Lis
     an input of another job. ``report``, when not empty, is a file where there is one input, and otherwise a folder with
     a JSON file for each.
 
-    Raises SettingsError when several results would go to one file.
+    Raises SettingsError when several results would go to one file, which a name with a known suffix counts as.
     """
     sources, failed = _sources(inputs, output)
     several = len(inputs) > 1 or any(os.path.isdir(text) or _is_pattern(text) for text in inputs)
     if several and output == STANDARD:
         raise SettingsError("Standard output takes one picture; name a folder for several inputs.")
-    if several and os.path.exists(output) and not os.path.isdir(output):
-        raise SettingsError("%s is a file; several inputs need a folder." % output)
-    into = several or os.path.isdir(output) or output.endswith(os.sep)
+    is_folder = os.path.isdir(output) or output.endswith(os.sep)
+    if several and not is_folder and (os.path.exists(output) or _has_known_suffix(output)):
+        raise SettingsError("%s is a file; several inputs need a folder, such as %s/." % (output, Path(output).stem))
+    into = several or is_folder
     originals = {_identity(source) for source, _ in sources} - {None}
     jobs: List[Job] = []
     taken: Dict[str, str] = {}
@@ -116,8 +117,7 @@ def _files_below(folder: Path, output: Path) -> Tuple[List[Path], List[Tuple[str
         folders[:] = sorted(kept)
         for name in sorted(names):
             path = Path(place) / name
-            suffix = path.suffix.lower()
-            known = not name.startswith(".") and (suffix in PICTURES or suffix in VIDEOS)
+            known = not name.startswith(".") and _has_known_suffix(name)
             if known and (path.is_file() or path.is_symlink()):  # a broken link is named as a failure later
                 found.append(path)
     return found, unreadable
@@ -143,3 +143,9 @@ def _renamed(path: Path) -> Path:
     if suffix in IMAGE_SUFFIXES or suffix in CONTAINERS:
         return path
     return Path(str(path) + (PICTURE_OUTPUT if suffix in PICTURES else VIDEO_OUTPUT))
+
+
+def _has_known_suffix(name: str) -> bool:
+    """Whether a name is that of a picture or a video."""
+    suffix = Path(name).suffix.lower()
+    return suffix in PICTURES or suffix in VIDEOS

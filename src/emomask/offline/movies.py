@@ -17,6 +17,7 @@ from typing import Callable, Iterator, List, Optional, Tuple
 import numpy as np
 
 from emomask.errors import DataError, SinkError, SourceError
+from emomask.media.address import without_secrets
 from emomask.media.movie import Movie, MovieFrame
 from emomask.media.video import VideoFile
 from emomask.media.video_encoder import EncodedPacket, VideoEncoder, VideoSpec
@@ -69,7 +70,7 @@ class MovieMasker:
             with contextlib.closing(frames):
                 first = next(frames, None)
             if first is None:
-                raise SourceError("%s has no frame from %g s on." % (job.source, files.start))
+                raise SourceError("%s has no frame from %g s on." % (without_secrets(job.source), files.start))
             division = Division(tuple(pieces), first.pts, movie.frame_count)
             self._file(job, movie, division).abort()
         plan = self._plan._replace(resume=False, preview=None)
@@ -217,7 +218,7 @@ class MovieMasker:
                 "The report %s does not fit the input: at %.3f s one has a frame and the other has none. Give the file "
                 "that it was made of, with the same start and end." % (self._plan.from_report, time)
             )
-        return SourceError("%s has changed while it was read." % job.source)
+        return SourceError("%s has changed while it was read." % without_secrets(job.source))
 
     def _spec(self, job: Job, movie: Movie) -> VideoSpec:
         return VideoSpec(

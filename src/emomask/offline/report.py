@@ -9,6 +9,7 @@ from typing import Callable, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 from emomask.errors import DataError, SinkError
 from emomask.faces import EMOTIONS, Box
+from emomask.media.address import without_secrets
 from emomask.offline.inputs import Job
 from emomask.offline.marks import FOUND, REMEMBERED, Mark
 from emomask.outputs import unfinished, unwritable
@@ -244,7 +245,7 @@ def open_report(
     ``kind``: picture or video, of ``size`` (width, height). ``about``: what else the report begins with, besides the
     ``settings`` and the ``models`` by what they do.
     """
-    head = {"file": os.path.basename(job.source), "kind": kind, "width": size[0], "height": size[1]}
+    head = {"file": os.path.basename(without_secrets(job.source)), "kind": kind, "width": size[0], "height": size[1]}
     head.update(about, settings=settings.as_dict(), models=models)
     summary = Summary(settings.detection_threshold, *size)
     with ReportWriter(Path(job.report), head, summary) as writer:
