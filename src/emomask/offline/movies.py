@@ -73,7 +73,8 @@ class MovieMasker:
                 raise SourceError("%s has no frame from %g s on." % (without_secrets(job.source), files.start))
             division = Division(tuple(pieces), first.pts, movie.frame_count)
             self._file(job, movie, division).abort()
-        plan = self._plan._replace(resume=False, preview=None)
+        # How many threads and workers there are may change from run to run.
+        plan = self._plan._replace(settings=self._plan.settings.replace(threads=0), resume=False, preview=None)
         work = dict(state_of(job.source), plan=plan, version=_VERSION, division=division)
         if plan.from_report:
             work["report"] = state_of(plan.from_report)
