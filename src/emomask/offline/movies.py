@@ -71,7 +71,8 @@ class MovieMasker:
                 first = next(frames, None)
             if first is None:
                 raise SourceError("%s has no frame from %g s on." % (without_secrets(job.source), files.start))
-            division = Division(tuple(pieces), first.pts, movie.frame_count)
+            seconds = min(files.end or movie.duration, movie.duration) - files.start
+            division = Division(tuple(pieces), first.pts, max(0, round(seconds * movie.rate)))
             self._file(job, movie, division).abort()
         # How many threads and workers there are may change from run to run.
         plan = self._plan._replace(settings=self._plan.settings.replace(threads=0), resume=False, preview=None)
