@@ -79,20 +79,18 @@ class MovieMasker:
         work = dict(state_of(job.source), plan=plan, version=_VERSION, division=division)
         if plan.from_report:
             work["report"] = state_of(plan.from_report)
+        else:
+            work["models"] = self._networks()[0].models
         WorkFolder(job.output).begin(work, self._plan.resume)
         return division
 
     def look(self, job: Job, piece: Piece) -> Looked:
         """Write down what the networks see in ``piece``."""
         log = WorkFolder(job.output).looked(piece)
-        settings = self._plan.settings
-        # Frames side by side use the processor better than a frame that is shared among threads; the libraries of the
-        # other detectors are not made for that.
-        workers = (settings.threads or os.cpu_count() or 1) if settings.detector == "centerface" else 1
-        perceiver = self._perceiver(1 if workers > 1 else settings.threads)
-        about = _about(log)
-        if about.get("models") == perceiver.models:
+        if log.exists():
+            about = _about(log)
             return Looked(about["frames"], *(value and tuple(value) for value in (about["first"], about["beyond"])))
+        perceiver, workers = self._networks()
         with Movie(job.source) as movie, RecordWriter(log, look.COLUMNS) as writer:
             frames = movie.frames(*_span(movie, piece), beyond=True, exact=False)
             with reading_ahead(frames, _DEPTH) as shots:
@@ -190,6 +188,14 @@ class MovieMasker:
                         count, faces, failed = count + 1, faces + len(frame.marks), failed + (frame.error is not None)
         folder.remove()
         return Counts(count, faces, failed)
+
+    def _networks(self) -> Tuple[Perceiver, int]:
+        """The networks, and in how many frames they seek faces at the same time."""
+        settings = self._plan.settings
+        # Frames side by side use the processor better than a frame that is shared among threads; the libraries of the
+        # other detectors are not made for that.
+        workers = (settings.threads or os.cpu_count() or 1) if settings.detector == "centerface" else 1
+        return self._perceiver(1 if workers > 1 else settings.threads), workers
 
     def _apply(self, folder: WorkFolder, division: Division, time_base) -> None:
         """Take what is to be covered from the report to be applied."""
