@@ -36,7 +36,8 @@ def main(arguments=None) -> int:
         _print_error(str(error))
         return 1
     except KeyboardInterrupt as signalled:
-        print("emomask: interrupted", file=sys.stderr)
+        hint = ": the same command with --resume goes on" if options.command == "mask" else ""
+        print("emomask: interrupted" + hint, file=sys.stderr)
         return 143 if signalled.args == (signal.SIGTERM,) else 130
 
 

@@ -222,7 +222,7 @@ def test_work_with_other_settings_is_not_taken_up(long_clip, tmp_path):
     kept = sorted(path.name for path in (tmp_path / ".out.mp4.emomask").glob("looked-*"))
     assert len(kept) == 2
     before = {name: (tmp_path / ".out.mp4.emomask" / name).stat().st_mtime_ns for name in kept}
-    for settings, is_kept in ((Settings(threads=1), True), (Settings(threads=1, detection_threshold=0.3), False)):
+    for settings, is_kept in ((Settings(threads=2), True), (Settings(threads=1, detection_threshold=0.3), False)):
         looked.clear()
         other = plan._replace(settings=settings)
         with pytest.raises(KeyboardInterrupt):

@@ -22,7 +22,7 @@ from emomask.media.movie import Movie, MovieFrame
 from emomask.media.video import VideoFile
 from emomask.media.video_encoder import EncodedPacket, VideoEncoder, VideoSpec
 from emomask.offline import look
-from emomask.offline.ahead import read_ahead, work_ahead
+from emomask.offline.ahead import reading_ahead, working_ahead
 from emomask.offline.face_rows import packed, unpacked
 from emomask.offline.follow import Sight, backwards, forwards
 from emomask.offline.inputs import Job
@@ -73,7 +73,8 @@ class MovieMasker:
                 raise SourceError("%s has no frame from %g s on." % (without_secrets(job.source), files.start))
             division = Division(tuple(pieces), first.pts, movie.frame_count)
             self._file(job, movie, division).abort()
-        plan = self._plan._replace(resume=False, preview=None)
+        # How many threads and workers there are may change from run to run.
+        plan = self._plan._replace(settings=self._plan.settings.replace(threads=0), resume=False, preview=None)
         work = dict(state_of(job.source), plan=plan, version=_VERSION, division=division)
         if plan.from_report:
             work["report"] = state_of(plan.from_report)
@@ -93,8 +94,8 @@ class MovieMasker:
             return Looked(about["frames"], *(value and tuple(value) for value in (about["first"], about["beyond"])))
         with Movie(job.source) as movie, RecordWriter(log, look.COLUMNS) as writer:
             frames = movie.frames(*_span(movie, piece), beyond=True, exact=False)
-            with contextlib.closing(frames):
-                looked = look.look(perceiver, read_ahead(frames, _DEPTH), piece, writer, workers, self._progress)
+            with reading_ahead(frames, _DEPTH) as shots:
+                looked = look.look(perceiver, shots, piece, writer, workers, self._progress)
             writer.about.update(looked._asdict(), models=perceiver.models)
         return looked
 
@@ -140,11 +141,12 @@ class MovieMasker:
             encoder = VideoEncoder(spec)
             packets = _Packets(stack.enter_context(RecordWriter(folder.packets(piece), EncodedPacket._fields)))
             told = stack.enter_context(RecordWriter(folder.shown(piece), _FRAME))
-            shots = stack.enter_context(contextlib.closing(movie.frames(*_span(movie, piece))))
-            marks = stack.enter_context(Records(folder.marks(piece)))
-            pairs = zip_longest(read_ahead(shots, _DEPTH), marks)
             # Reading, painting and encoding go on side by side.
-            for (shot, _), future in work_ahead(functools.partial(self._painted, job), pairs, 1):
+            shots = stack.enter_context(reading_ahead(movie.frames(*_span(movie, piece)), _DEPTH))
+            marks = stack.enter_context(Records(folder.marks(piece)))
+            paint = functools.partial(self._painted, job)
+            painted = stack.enter_context(working_ahead(paint, zip_longest(shots, marks), 1))
+            for (shot, _), future in painted:
                 image, frame = future.result()
                 ticks = round((shot.pts - division.first) * movie.time_base / spec.tick)
                 duration = max(1, round(shot.duration * movie.time_base / spec.tick))

@@ -27,7 +27,7 @@ class RecordWriter:
         with self._failing():
             if self._part.exists():
                 self._part.unlink()
-            self._database = sqlite3.connect(str(self._part))
+            self._database = _connected(self._part, "nolock=1")
             # What a crash leaves is begun anew, so nothing need be undone; nor is the half file read by others.
             self._database.execute("PRAGMA journal_mode = OFF")
             self._database.execute("PRAGMA synchronous = OFF")
@@ -75,6 +75,11 @@ class RecordWriter:
             self.abort()
 
 
+def _connected(path: Path, mode: str) -> sqlite3.Connection:
+    """A file has one writer, and readers when that has ended: locks, which network shares may lack, are not needed."""
+    return sqlite3.connect("%s?%s" % (path.absolute().as_uri(), mode), uri=True)
+
+
 class Records:
     """The rows of a file that a ``RecordWriter`` has completed, in the order of their numbers or against it.
 
@@ -87,7 +92,7 @@ class Records:
         with self._failing():
             if not path.exists():
                 raise OSError("it is gone")
-            self._database = sqlite3.connect(str(path))
+            self._database = _connected(path, "immutable=1")
             self.about = json.loads(self._database.execute("SELECT text FROM about").fetchone()[0])
 
     def __iter__(self) -> Iterator[Tuple]:
