@@ -17,7 +17,7 @@ packages=(
 requirements=(-r requirements.txt)
 level="run"
 if [ "${1:-}" = test ]; then
-    packages+=(xvfb)
+    packages+=(python3-xlib xvfb)
     requirements+=(-r requirements-test.txt)
     level="test"
 fi

@@ -1,6 +1,5 @@
 """The window of ``emomask mask --preview``, on a screen in memory."""
 
-import ctypes
 import re
 import shutil
 import subprocess
@@ -24,7 +23,7 @@ class Screen:
     def __init__(self, folder):
         self._memory = folder / "Xvfb_screen0"
         size = ["-screen", "0", "800x600x24", "-fbdir", str(folder)]
-        command = ["Xvfb", "-displayfd", "1", "-nolisten", "tcp", *size]
+        command = ["Xvfb", "-displayfd", "1", "-nolisten", "tcp", "-noreset", *size]
         self._server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         self.name = ":" + self._server.stdout.readline().decode().strip()
 
@@ -39,29 +38,25 @@ class Screen:
         return bool((self.pixels() == colour).all(axis=2).sum() > 500)
 
     def windows(self, title, close=False):
-        """How many windows have this title; ``close`` them as the button in their corner does."""
-        x = ctypes.CDLL("libX11.so.6")
-        for function in (x.XOpenDisplay, x.XDefaultRootWindow, x.XInternAtom):
-            function.restype = ctypes.c_void_p
-        display = ctypes.c_void_p(x.XOpenDisplay(self.name.encode()))
-        protocols, delete = (x.XInternAtom(display, name, False) for name in (b"WM_PROTOCOLS", b"WM_DELETE_WINDOW"))
-        found = [window for window in self._windows(x, display) if self._title(x, display, window) == title]
-        for window in found if close else ():
-            event = (ctypes.c_long * 24)(33, 0, 0, 0, window, protocols, 32, delete)  # 33: ClientMessage
-            x.XSendEvent(display, ctypes.c_ulong(window), False, ctypes.c_long(0), event)
-        x.XCloseDisplay(display)
-        return len(found)
+        """How many windows have this title; ``close`` asks them to, as the button in their corner does."""
+        from Xlib import X, display, error, protocol
 
-    def _windows(self, x, display):
-        root, children, count = ctypes.c_ulong(), ctypes.POINTER(ctypes.c_ulong)(), ctypes.c_uint()
-        parts = [ctypes.byref(part) for part in (root, ctypes.c_ulong(), children, count)]
-        x.XQueryTree(display, ctypes.c_ulong(x.XDefaultRootWindow(display)), *parts)
-        return [children[index] for index in range(count.value)]
-
-    def _title(self, x, display, window):
-        name = ctypes.c_char_p()
-        x.XFetchName(display, ctypes.c_ulong(window), ctypes.byref(name))
-        return (name.value or b"").decode()
+        client = display.Display(self.name)
+        protocols, delete = (client.intern_atom(name) for name in ("WM_PROTOCOLS", "WM_DELETE_WINDOW"))
+        found = 0
+        for window in client.screen().root.query_tree().children:
+            try:
+                if window.get_wm_name() != title or window.get_attributes().map_state != X.IsViewable:
+                    continue
+            except error.BadWindow:  # it has gone meanwhile
+                continue
+            found += 1
+            if close:
+                data = 32, [delete, X.CurrentTime, 0, 0, 0]
+                window.send_event(protocol.event.ClientMessage(window=window, client_type=protocols, data=data))
+        client.flush()
+        client.close()
+        return found
 
     def end(self):
         self._server.kill()
@@ -73,6 +68,7 @@ class Screen:
 def screen(tmp_path_factory, monkeypatch):
     if not shutil.which("Xvfb"):
         pytest.skip("needs an X server that draws into memory: the Debian package xvfb")
+    pytest.importorskip("Xlib", reason="needs the Debian package python3-xlib")
     if re.search(r"GUI: +NONE", cv2.getBuildInformation()):
         pytest.skip("needs an OpenCV with windows: opencv-python, not opencv-python-headless")
     screen = Screen(tmp_path_factory.mktemp("screen"))
@@ -101,11 +97,11 @@ def test_a_window_that_is_closed_stays_closed(screen):
         preview(PICTURE)
         until(lambda: screen.shows(COLOUR))
         assert screen.windows(TITLE, close=True) == 1
-        until(lambda: not screen.shows(COLOUR))
+        until(lambda: not screen.windows(TITLE))
         for _ in range(20):
             preview(PICTURE)
             time.sleep(0.02)
-        assert screen.windows(TITLE) == 0 and not screen.shows(COLOUR)
+            assert screen.windows(TITLE) == 0 and not screen.shows(COLOUR)
 
 
 @pytest.mark.parametrize("lost", ["window", "display"])
