@@ -1,6 +1,7 @@
 """Numbered rows in a file, so that work on a long video takes no memory and can be taken up again."""
 
 import contextlib
+import errno
 import json
 import os
 import sqlite3
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Iterator, Sequence, Tuple
 
 from emomask.errors import SinkError
+from emomask.outputs import unwritable
 
 
 class RecordWriter:
@@ -62,8 +64,9 @@ class RecordWriter:
             yield
         except (sqlite3.Error, OSError) as error:
             self.abort()
-            reason = getattr(error, "strerror", None) or error
-            raise SinkError("Data of the work cannot be written to %s: %s." % (self._path.parent, reason)) from error
+            if "full" in str(error):  # as SQLite says it
+                error = OSError(errno.ENOSPC, str(error))
+            raise unwritable("Data of the work in %s" % self._path.parent, error, self._path.parent) from error
 
     def __enter__(self) -> "RecordWriter":
         return self

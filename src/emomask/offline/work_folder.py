@@ -7,9 +7,9 @@ import shutil
 from pathlib import Path
 from typing import Union
 
-from emomask.errors import SinkError
 from emomask.media.address import parse_address, without_secrets
 from emomask.offline.pieces import Piece
+from emomask.outputs import unwritable
 
 _PLAN = "plan.json"
 
@@ -34,7 +34,7 @@ class WorkFolder:
             self.path.mkdir(exist_ok=True)
             (self.path / _PLAN).write_text(text, encoding="utf-8")
         except OSError as error:
-            raise SinkError("The folder %s cannot be made: %s." % (self.path, error.strerror or error)) from error
+            raise unwritable("The folder %s" % self.path, error, self.path.parent) from error
 
     def looked(self, piece: Piece) -> Path:
         """What the networks have seen in ``piece``."""
