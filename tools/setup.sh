@@ -6,13 +6,6 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 root=$PWD
 
-requirements=(-r requirements.txt)
-level="run"
-if [ "${1:-}" = test ]; then
-    requirements+=(-r requirements-test.txt)
-    level="test"
-fi
-
 # ROS and the tools that build a package with messages; pip brings OpenCV, NumPy and the networks' runtime.
 # libimage-view-dev and libnodeletlib-tools hold the package.xml files without which ROS does not find image_view.
 packages=(
@@ -21,9 +14,13 @@ packages=(
     python3-venv python3-wheel ros-core ros-core-python-dev ros-image-view ros-message-generation ros-message-runtime
     ros-sensor-msgs ros-std-msgs rosbash
 )
-# The browser for the website's tests, and letters for it.
-if [ "$level" = test ]; then
-    packages+=(chromium fonts-dejavu-core)
+requirements=(-r requirements.txt)
+level="run"
+if [ "${1:-}" = test ]; then
+    # The browser for the website's tests, with letters; a display for the preview's.
+    packages+=(chromium fonts-dejavu-core python3-xlib xvfb)
+    requirements+=(-r requirements-test.txt)
+    level="test"
 fi
 
 fail() {

@@ -1,36 +1,62 @@
 """The command ``emomask``: masks files, trains and evaluates the networks."""
 
 import argparse
+import contextlib
 import dataclasses
 import json
 import logging
+import signal
 import sys
+import threading
 from pathlib import Path
 
 from emomask.errors import EmomaskError, SettingsError
 from emomask.media.address import one_line, without_secrets
 from emomask.offline.file_settings import FileSettings
 from emomask.offline.inputs import STANDARD
+from emomask.outputs import unwritable
 from emomask.settings import Settings
 from emomask.training.fer2013 import SPLITS
 from emomask.web.settings import WebSettings
 
 
 def main(arguments=None) -> int:
-    """Run one command and return its exit status: 0 done, 1 failed (a line says why), 2 usage, 130 interrupted."""
+    """Run one command and return its exit status.
+
+    0: done; 1: failed, a line says why; 2: usage; 130 and 143: interrupted by SIGINT or SIGTERM.
+    """
     logging.basicConfig(format="emomask: %(levelname)s: %(message)s", level=logging.WARNING)
     options = _parser().parse_args(arguments)
     try:
-        return options.run(options)
+        with _ending_on_sigterm():
+            return options.run(options)
     except SettingsError as error:
         _print_error(str(error))
         return 2
     except EmomaskError as error:
         _print_error(str(error))
         return 1
-    except KeyboardInterrupt:
-        print("emomask: interrupted", file=sys.stderr)
-        return 130
+    except KeyboardInterrupt as signalled:
+        hint = ": the same command with --resume goes on" if options.command == "mask" else ""
+        print("emomask: interrupted" + hint, file=sys.stderr)
+        return 143 if signalled.args == (signal.SIGTERM,) else 130
+
+
+@contextlib.contextmanager
+def _ending_on_sigterm():
+    """Ends the block on SIGTERM as on SIGINT, so that what is half done is removed and workers are ended."""
+
+    def end(number, _):
+        raise KeyboardInterrupt(number)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread can be told of signals
+        return
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -182,22 +208,17 @@ def _mask(options) -> int:
         options.from_report,
         options.resume,
     )
-    if options.preview:
-        from emomask.offline.preview import open_preview
-
-        if options.jobs > 1 or options.cluster:
-            raise SettingsError("--preview shows one file at a time; leave --jobs and --cluster away.")
-        plan = plan._replace(preview=open_preview())
-    for source, reason in failed:
-        _print_error("%s: %s" % (source, reason))
     done = faces = 0
-    with Progress(options.quiet) as progress:
+    with _preview(options) as preview, Progress(options.quiet) as progress:
+        plan = plan._replace(preview=preview)
+        for source, reason in failed:
+            _print_error("%s: %s" % (without_secrets(source), reason))
         crew, jobs, watch = _crew(options, plan, jobs, progress)
         for outcome in mask_all(plan, jobs, crew, watch):
             with progress.aside():
                 if outcome.error is not None:
-                    source = without_secrets(outcome.job.source)
-                    _print_error(outcome.error if source in outcome.error else "%s: %s" % (source, outcome.error))
+                    source, error = one_line(without_secrets(outcome.job.source)), one_line(outcome.error)
+                    _print_error(error if source in error else "%s: %s" % (source, error))
                     failed.append((source, outcome.error))
                     continue
                 counts = outcome.counts
@@ -211,6 +232,17 @@ def _mask(options) -> int:
     if not options.quiet and len(jobs) > 1:
         print("%d of %d files done, %d faces covered." % (done, len(jobs), faces))
     return 1 if failed else 0
+
+
+def _preview(options):
+    """A context manager that gives what shows the frames, None when nothing is to be shown."""
+    if not options.preview:
+        return contextlib.nullcontext()
+    from emomask.offline.preview import Preview
+
+    if options.jobs > 1 or options.cluster:
+        raise SettingsError("--preview shows one file at a time; leave --jobs and --cluster away.")
+    return Preview()
 
 
 def _crew(options, plan, jobs, progress):
@@ -335,4 +367,4 @@ def _write_json(figures, path: Path) -> None:
     try:
         path.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     except OSError as error:
-        raise EmomaskError("%s cannot be written: %s" % (path, error.strerror or error)) from error
+        raise unwritable(str(path), error, path.parent) from error

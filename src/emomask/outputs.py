@@ -1,12 +1,14 @@
 """What holds for every file that is written: never over its input, and under its own name only when it is whole."""
 
 import contextlib
+import errno
 import glob
 import os
 from pathlib import Path
-from typing import Union
+from typing import Optional, Union
 
 from emomask.errors import SinkError
+from emomask.media.address import one_line
 
 
 def check_is_not_input(source: Union[str, Path], output: Union[str, Path]) -> None:
@@ -25,3 +27,20 @@ def remove_unfinished(path: Path) -> None:
     for part in path.parent.glob(".%s.*.part" % glob.escape(path.name)):
         with contextlib.suppress(OSError):
             part.unlink()
+
+
+def unwritable(what: str, error: Exception, folder: Optional[Path] = None) -> SinkError:
+    """The error to raise, in one line that says what to do, when ``error`` kept ``what`` from being written.
+
+    ``folder``: where it was to be written; None for a stream.
+    """
+    code = getattr(error, "errno", None)
+    if folder is not None and not folder.is_dir():
+        reason = "there is no folder %s; create it" % folder
+    elif code in (errno.ENOSPC, errno.EDQUOT):
+        reason = "the disk is full; make room or choose another one"
+    elif code in (errno.EACCES, errno.EPERM, errno.EROFS):
+        reason = "permission denied; choose a folder in which you may write"
+    else:
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return SinkError(one_line("%s cannot be written: %s." % (what, reason)))

@@ -1,6 +1,7 @@
 """Fixtures of the unit tests: real faces that a dependency carries, optional data, the shipped models."""
 
 import os
+import subprocess
 from pathlib import Path
 
 import cv2
@@ -44,6 +45,28 @@ def astronaut_face():
 
 
 @pytest.fixture(scope="session")
+def small(astronaut):
+    """A small picture of many colours: uint8 48 x 64 x 3 RGB."""
+    return np.ascontiguousarray(cv2.resize(astronaut, (64, 48), interpolation=cv2.INTER_AREA)[..., ::-1])
+
+
+@pytest.fixture(scope="session")
+def deep():
+    """A smooth picture that uses all its bits: uint16 48 x 64 x 4."""
+    noise = np.random.default_rng(5).integers(0, 65536, (48, 64, 4)).astype(np.uint16)
+    values = cv2.normalize(cv2.GaussianBlur(noise, (0, 0), 3).astype(np.float64), None, 0, 65535, cv2.NORM_MINMAX)
+    return values.astype(np.uint16)
+
+
+@pytest.fixture(scope="session")
+def long_clip(tmp_path_factory, astronaut):
+    """Path of a video that is masked in three pieces; see ``long_clips``."""
+    from long_clips import write_long_clip
+
+    return write_long_clip(tmp_path_factory.mktemp("long") / "long.mp4", astronaut)
+
+
+@pytest.fixture(scope="session")
 def masker():
     """A Masker with the default settings, for single pictures."""
     return Masker()
@@ -53,6 +76,18 @@ def masker():
 def stream_masker():
     """A Masker that no other test has used."""
     return Masker(Settings())
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A folder that is a disk of its own, of 256 kB; skips the test where none can be mounted."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(folder)]
+    if os.geteuid() or subprocess.run(mount, stderr=subprocess.PIPE).returncode:
+        pytest.skip("mounting a small disk needs root, and a container that may mount")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
 
 
 def placed(picture, height, width, left, top, scale=1.0):

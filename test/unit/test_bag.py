@@ -464,7 +464,7 @@ def test_outputs_that_cannot_be(rich, tmp_path):
         (rich, "input itself"),
         (link, "input itself"),
         (tmp_path, "is a folder"),
-        (tmp_path / "missing" / "out.bag", "No such file"),
+        (tmp_path / "missing" / "out.bag", "no folder .*missing; create it"),
     ):
         with pytest.raises(SinkError, match=text):
             masking.mask_bag(rich, output, SETTINGS)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import cv2
 import pytest
+from long_clips import assert_masked
 
 from emomask.cli import main
 
@@ -91,6 +92,29 @@ def test_a_worker_that_is_killed_costs_nothing(cluster, photos, tmp_path):
     for number in range(8):
         before, after = (cv2.imread(str(folder / ("%d.png" % number))) for folder in (photos, output))
         assert before.shape == after.shape and (before != after).any(axis=2)[70:180, 180:270].mean() > 0.9
+
+
+def test_a_long_video_is_spread_and_a_worker_that_is_killed_costs_nothing(cluster, long_clip, tmp_path):
+    """Each of two workers is killed once, in the middle of the work on one video."""
+    output = tmp_path / "out.mp4"
+    folder = tmp_path / ".out.mp4.emomask"
+    program = "import sys; from emomask.cli import main; sys.exit(main())"
+    command = [sys.executable, "-c", program, "mask", str(long_clip), "-o", str(output), "--cluster", cluster]
+    run = subprocess.Popen(command)
+    end = time.monotonic() + 120
+    try:
+        for step in ("looked-*", "packets-*"):
+            while not any(folder.glob(step)):
+                assert run.poll() is None and time.monotonic() < end
+                time.sleep(0.005)
+            there = workers()
+            assert there
+            os.kill(there[0], signal.SIGKILL)
+        assert run.wait(120) == 0
+    finally:
+        run.kill()
+    assert_masked(long_clip, output)
+    assert [path.name for path in tmp_path.iterdir()] == ["out.mp4"]
 
 
 def test_a_cluster_that_is_not_there_is_one_line(photos, tmp_path, capsys):

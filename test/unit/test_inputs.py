@@ -3,6 +3,7 @@ import os
 import pytest
 
 from emomask.errors import SettingsError
+from emomask.media.suffixes import CONTAINERS, PICTURES, VIDEOS
 from emomask.offline.inputs import Job, find_jobs
 
 
@@ -45,6 +46,17 @@ def test_a_folder_is_searched_and_its_tree_kept(tree, tmp_path):
         ("sub/d.wmv", "sub/d.wmv.mp4"),
         ("sub/e.heic", "sub/e.heic.jpg"),
     ]
+
+
+def test_every_picture_and_video_becomes_what_can_be_written(tmp_path):
+    (tmp_path / "in").mkdir()
+    for suffix in (*PICTURES, *VIDEOS):
+        (tmp_path / "in" / ("a" + suffix)).write_bytes(b"x")
+    jobs, failed = find_jobs([str(tmp_path / "in")], str(tmp_path / "out"))
+    assert not failed and len(jobs) == len(PICTURES) + len(VIDEOS)
+    for job in jobs:
+        suffix, output = (os.path.splitext(path)[1] for path in (job.source, job.output))
+        assert output in (PICTURES if suffix in PICTURES else CONTAINERS)
 
 
 def test_results_within_the_folder_are_no_inputs(tree):
@@ -94,9 +106,14 @@ def test_results_that_would_meet_are_refused(tree, tmp_path):
 
 def test_several_inputs_need_a_folder(tree, tmp_path):
     (tmp_path / "out.jpg").write_bytes(b"x")
-    for output in (str(tmp_path / "out.jpg"), "-"):
+    for output in (str(tmp_path / "out.jpg"), str(tmp_path / "new.mp4"), "-"):
         with pytest.raises(SettingsError):
             find_jobs([str(tree / "a.jpg"), str(tree / "b.mov")], output)
+
+
+def test_a_folder_may_be_called_as_a_file(tree, tmp_path):
+    jobs, _ = find_jobs([str(tree / "a.jpg"), str(tree / "b.mov")], str(tmp_path / "new.mp4") + "/")
+    assert [job.output for job in jobs] == [str(tmp_path / "new.mp4" / name) for name in ("a.jpg", "b.mov")]
 
 
 def test_an_empty_folder_is_named(tmp_path):

@@ -429,7 +429,7 @@ def test_covering_a_compressed_image(picture, extension, form):
     image.header.seq = 5
     masked = picture.copy()
     masked[10:32, 20:41] = (30, 130, 200)
-    messages.cover_compressed(image, masked, [BOX])
+    messages.cover_compressed(image, messages.decode(image), masked, [BOX])
     assert (image.format, image.header.seq) == (form, 5)
     tolerance = 0 if extension == ".png" else 40
     assert np.abs(messages.compressed_to_array(image).astype(int) - masked).max() <= tolerance
@@ -446,7 +446,7 @@ def test_covering_a_compressed_image(picture, extension, form):
 )
 def test_a_png_keeps_its_depth_and_its_other_pixels(picture, pixels, form):
     image = compressed(pixels(picture), form=form)
-    messages.cover_compressed(image, np.zeros_like(picture), [BOX])
+    messages.cover_compressed(image, messages.decode(image), np.zeros_like(picture), [BOX])
     after = cv2.imdecode(np.frombuffer(image.data, np.uint8), cv2.IMREAD_UNCHANGED)
     outside = ~inside(picture.shape, grown=1)
     assert after.dtype == pixels(picture).dtype
@@ -458,5 +458,5 @@ def test_covering_drops_what_else_a_jpeg_holds(picture):
     image = compressed(picture, ".jpg", "jpeg")
     thumbnail = b"Exif\0\0 a thumbnail"
     image.data = image.data[:2] + b"\xff\xe1" + struct.pack(">H", len(thumbnail) + 2) + thumbnail + image.data[2:]
-    messages.cover_compressed(image, picture, [])
+    messages.cover_compressed(image, messages.decode(image), picture, [])
     assert b"thumbnail" not in image.data

@@ -110,6 +110,11 @@ def test_core_loads_with_the_run_time_requirements_alone():
     subprocess.run([sys.executable, "-c", program] + names, check=True, timeout=120)
 
 
+def test_the_command_starts_without_what_only_some_of_its_parts_need():
+    program = "import sys, emomask.cli; print(*{'PIL', 'av', 'cv2', 'onnxruntime', 'skimage'} & set(sys.modules))"
+    assert subprocess.check_output([sys.executable, "-c", program]).split() == []
+
+
 @pytest.mark.parametrize("path", MODULES + SCRIPTS, ids=name_of)
 def test_syntax_is_python_3_8(path):
     tree = parsed(path)

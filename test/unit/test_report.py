@@ -2,7 +2,7 @@ import csv
 import json
 
 import pytest
-from test_analysis import a_face
+from test_follow import a_face
 
 from emomask import EMOTIONS, Box
 from emomask.errors import DataError, SettingsError, SinkError

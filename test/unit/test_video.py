@@ -147,7 +147,7 @@ def test_a_full_disk_is_one_clear_error_and_leaves_nothing(tmp_path):
     done = subprocess.run(
         [sys.executable, "-c", FILL, str(tmp_path / "a.mp4")], capture_output=True, text=True, timeout=60, check=True
     )
-    assert done.stdout.strip() == "Cannot write the video %s: File too large." % (tmp_path / "a.mp4")
+    assert done.stdout.strip() == "The video %s cannot be written: File too large." % (tmp_path / "a.mp4")
     assert done.stderr == ""
     assert list(tmp_path.iterdir()) == []
 
@@ -161,7 +161,7 @@ def full_disk_with(codec, suffix, tmp_path):
 @pytest.mark.parametrize(("codec", "suffix"), (("ffv1", ".mkv"), ("mpeg4", ".avi"), ("libvpx-vp9", ".webm")))
 def test_a_full_disk_is_one_clear_error_in_every_container(tmp_path, codec, suffix):
     done = full_disk_with(codec, suffix, tmp_path)
-    assert done.stdout.strip() == "Cannot write the video %s: File too large." % (tmp_path / ("a" + suffix))
+    assert done.stdout.strip() == "The video %s cannot be written: File too large." % (tmp_path / ("a" + suffix))
     assert done.stderr == ""
     assert list(tmp_path.iterdir()) == []
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import BinaryIO, Dict, Iterator, List, NamedTuple
 
 from emomask.errors import EmomaskError, SinkError, SourceError
-from emomask.outputs import unfinished
+from emomask.outputs import unfinished, unwritable
 
 _MAGIC = b"#ROSBAG V2.0\n"
 _MESSAGE, _HEADER, _INDEX, _CHUNK, _CHUNK_INFO, _CONNECTION = (bytes([op]) for op in (2, 3, 4, 5, 6, 7))
@@ -336,7 +336,7 @@ class BagWriter:
         self._part.unlink()
 
     def _error(self, error: OSError) -> SinkError:
-        return SinkError("%s cannot be written: %s" % (self.path, error.strerror or error))
+        return unwritable(str(self.path), error, self.path.parent)
 
 
 def _sized(data: bytes, position: int):

@@ -16,7 +16,7 @@ from sensor_msgs.msg import CompressedImage, Image
 from emomask.errors import EmomaskError, FrameError
 from emomask.faces import Box, Masked
 from emomask.masker import Masker
-from emomask.nodes.messages import compressed_to_array, cover_compressed, cover_image, image_to_array
+from emomask.nodes.messages import cover_compressed, cover_image, decode, decoded_to_array, image_to_array
 from emomask.settings import Settings
 
 IMAGES = {"sensor_msgs/Image": Image, "sensor_msgs/CompressedImage": CompressedImage}
@@ -134,9 +134,9 @@ class _Messages:
 
     def __init__(self, job: Job, masker: Masker, turn, inbox):
         self._job, self._masker, self._turn, self._inbox = job, masker, turn, inbox
-        compressed = job.type == "sensor_msgs/CompressedImage"
-        self._to_array = compressed_to_array if compressed else image_to_array
-        self._waiting = collections.deque()  # messages in the stream and why they are no frames, oldest first
+        self._is_compressed = job.type == "sensor_msgs/CompressedImage"
+        # Messages in the stream, what is decoded of compressed ones, and why they are no frames; oldest first.
+        self._waiting = collections.deque()
         self._put_off = None
         self._last = -math.inf
 
@@ -148,31 +148,35 @@ class _Messages:
             if item is None:
                 return
             with self._turn:
-                message, frame, seconds, reason = self._opened(*item)
+                message, decoded, frame, seconds, reason = self._opened(*item)
                 if seconds < self._last - CLOCK_JUMP:
                     self._put_off, self._last = item, -math.inf
                     self._masker.reset()
                     return
                 self._last = max(seconds, self._last)
-                self._waiting.append((message, reason))
+                self._waiting.append((message, decoded, reason))
                 yield frame, self._last
 
     def _opened(self, data: bytes, recorded: float):
-        """The message, its frame or None, its seconds, and why there is no frame."""
-        message = IMAGES[self._job.type]()
+        """The message, what is decoded of it, its frame or None, its seconds, and why there is no frame."""
+        message, decoded = IMAGES[self._job.type](), None
         try:
             message.deserialize(data)
             self._refuse_depth(message)
-            frame, reason = self._to_array(message), None
+            if self._is_compressed:
+                decoded = decode(message)
+                frame = decoded_to_array(decoded)
+            else:
+                frame = image_to_array(message)
         except Exception as error:  # whatever is wrong with it, it is withheld and the next is taken
-            return message, None, self._last, _reason(error)
-        return message, frame, message.header.stamp.to_sec() or recorded, reason
+            return message, None, None, self._last, _reason(error)
+        return message, decoded, frame, message.header.stamp.to_sec() or recorded, None
 
     def _refuse_depth(self, message) -> None:
-        if self._job.type == "sensor_msgs/Image":
-            encoding = message.encoding
-        else:
+        if self._is_compressed:
             encoding = "compressedDepth" if "compressedDepth" in message.format else message.format.partition(";")[0]
+        else:
+            encoding = message.encoding
         if encoding.startswith("32F") or encoding == "compressedDepth":
             raise FrameError("%s holds distances, not a picture, and cannot be masked" % encoding)
         if encoding == "16UC1" and not self._job.is_picture:
@@ -180,7 +184,7 @@ class _Messages:
 
     def result(self, masked: Masked) -> Result:
         """The message of the oldest frame, serialised, with the pixels of ``masked``."""
-        message, reason = self._waiting.popleft()
+        message, decoded, reason = self._waiting.popleft()
         if masked.image is None:
             return Result(None, 0, reason or masked.error)
         height, width = masked.image.shape[:2]
@@ -188,10 +192,10 @@ class _Messages:
         if masked.error:
             boxes = [Box(0, 0, width, height)]
         try:
-            if self._job.type == "sensor_msgs/Image":
-                cover_image(message, masked.image, boxes)
+            if self._is_compressed:
+                cover_compressed(message, decoded, masked.image, boxes, self._job.quality)
             else:
-                cover_compressed(message, masked.image, boxes, self._job.quality)
+                cover_image(message, masked.image, boxes)
             buffer = BytesIO()
             message.serialize(buffer)
         except Exception as error:

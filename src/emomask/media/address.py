@@ -7,10 +7,10 @@ from typing import NamedTuple
 from urllib.parse import unquote
 
 from emomask.errors import SourceError
+from emomask.media.suffixes import IMAGE_SUFFIXES
 
 CAMERA, STREAM, VIDEO, IMAGES, DEMO = "camera", "stream", "video", "images", "demo"
 
-IMAGE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
 # The port of a scheme is 0 where there is no server to connect to.
 STREAM_PORTS = {"http": 80, "https": 443, "rtsp": 554, "rtsps": 322, "rtmp": 1935, "rtmps": 443, "tcp": 0, "udp": 0}
 
@@ -74,12 +74,22 @@ def one_line(text: str) -> str:
 
 def check_file(path: str, shown: str) -> None:
     """Raise SourceError unless ``path``, in the message ``shown``, is a file that can be read and has content."""
-    if not os.path.exists(path):
+    try:
+        status = os.stat(path)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        if os.path.islink(path):
+            where = os.readlink(path)
+            raise SourceError("%s cannot be read: it links to %s, which is not there." % (shown, where)) from error
         where = "" if os.path.isabs(path) else " in %s; give the full path" % os.getcwd()
-        raise SourceError("There is no file or folder %s%s." % (path, where))
+        raise SourceError("There is no file or folder %s%s." % (path, where)) from error
+    except (OSError, ValueError) as error:  # links in a circle, a folder that may not be entered, a NUL in the name
+        reason = getattr(error, "strerror", None) or error
+        raise SourceError("%s cannot be read: %s." % (shown, reason)) from error
+    if not stat.S_ISREG(status.st_mode):  # a pipe would be waited for
+        raise SourceError("%s cannot be read: it is not a file." % shown)
     if not os.access(path, os.R_OK):
         raise SourceError("%s cannot be read: permission denied." % shown)
-    if os.path.getsize(path) == 0:
+    if status.st_size == 0:
         raise SourceError("%s is empty (0 bytes)." % shown)
 
 

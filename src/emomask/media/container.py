@@ -1,26 +1,29 @@
 """Opens a file or a URL for FFmpeg's libraries, with errors that say what is wrong."""
 
+import os
 from pathlib import Path
 from typing import Tuple, Union
 
 import av
 
 from emomask.errors import SourceError
-from emomask.media.address import STREAM, VIDEO, Address, check_file, parse_address
+from emomask.media.address import IMAGES, STREAM, VIDEO, Address, check_file, parse_address
 
 _TIMEOUT = 10.0  # seconds to wait for a server
+_PICTURE_READERS = ("image2", "png_pipe", "jpeg_pipe", "bmp_pipe", "tiff_pipe", "webp_pipe")
 
 
 def open_container(source: Union[str, Path]) -> Tuple["av.container.InputContainer", Address]:
     """The open container that ``source``, a path or a URL, names, and its address.
 
-    Raises SourceError with one line when there is no such file, it is empty, may not be read, or is no audio or video.
+    A file counts as what its content is, whatever its name says. Raises SourceError with one line when there is no such
+    file, it is empty, may not be read, or is no audio or video.
     """
     address = parse_address(str(source))
     shown = address.shown[:1].upper() + address.shown[1:]
-    if address.kind not in (VIDEO, STREAM):
+    if address.kind not in (VIDEO, STREAM, IMAGES) or os.path.isdir(address.target):
         raise SourceError("%s is not a video file." % shown)
-    if address.kind == VIDEO:
+    if address.kind != STREAM:
         check_file(address.target, shown)
     # With the protocol, so that a colon in a file's name is not taken for one.
     url = address.target if address.kind == STREAM else "file:" + address.target
@@ -29,11 +32,20 @@ def open_container(source: Union[str, Path]) -> Tuple["av.container.InputContain
     except Exception as error:  # the classes of PyAV's errors have moved between its versions
         if not isinstance(error, (ValueError, EOFError)):  # the system or a server, not the content
             raise SourceError("%s cannot be read: %s." % (shown, reason(error))) from error
-        raise SourceError(
-            "%s is not a video that can be read: its format is not supported, or it is damaged or incomplete (a "
-            "recording that was broken off lacks its index)." % shown
-        ) from error
+        raise _unreadable(address, shown) from error
+    if address.kind == IMAGES and container.format.name.startswith(_PICTURE_READERS):
+        container.close()  # what is a picture was told by its content before; FFmpeg goes by the name
+        raise _unreadable(address, shown)
     return container, address
+
+
+def _unreadable(address: Address, shown: str) -> SourceError:
+    if address.kind == IMAGES:
+        what = "neither a picture nor a video that can be read: its content is something else, or it is damaged"
+    else:
+        what = "not a video that can be read: its format is not supported, or it is damaged or incomplete (a recording "
+        what += "that was broken off lacks its index)"
+    return SourceError("%s is %s." % (shown, what))
 
 
 def is_cut_off(packet) -> bool:

@@ -21,6 +21,7 @@ def download(url: str) -> bytes:
         raise SourceError("%s cannot be fetched: the server answers %s." % (shown, answer)) from error
     except (OSError, ValueError) as error:  # the sockets' errors, and a URL that is none
         reason = getattr(error, "reason", None) or error
+        reason = getattr(reason, "strerror", None) or reason
         raise SourceError("%s cannot be fetched: %s." % (shown, reason)) from error
     if len(data) > LARGEST:
         raise SourceError("%s is larger than %d MB and was not fetched." % (shown, LARGEST >> 20))

@@ -8,9 +8,8 @@ from typing import Dict, List, Mapping, NamedTuple, Optional, Tuple
 import av
 
 from emomask.errors import SinkError
+from emomask.media.suffixes import CONTAINERS
 
-# FFmpeg's name of the container for the suffix of a file.
-CONTAINERS = {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm", ".avi": "avi"}
 # Containers with a list of exact durations, in the order in which frames are decoded.
 LISTED_DURATIONS = ("mp4", "mov")
 # Containers that want what a decoder needs to start with in their header instead of in the packets.
@@ -72,9 +71,9 @@ def container_of(path: Path) -> str:
         raise SinkError("A video is written as %s; %s is not." % (", ".join(CONTAINERS), path)) from None
 
 
-def default_codec(path: Path) -> str:
-    """FFmpeg's name of the encoder for ``path`` when none is asked for."""
-    return "libvpx-vp9" if path.suffix.lower() == ".webm" else "libx264"
+def default_codec(container: str) -> str:
+    """FFmpeg's name of the encoder for ``container`` when none is asked for."""
+    return "libvpx-vp9" if container == "webm" else "libx264"
 
 
 def pixel_format(codec: str) -> str:

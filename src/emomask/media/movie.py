@@ -112,12 +112,14 @@ class Movie:
         start: Union[Fraction, float, None] = None,
         end: Union[Fraction, float, None] = None,
         beyond: bool = False,
+        exact: bool = True,
     ) -> Iterator[MovieFrame]:
         """The frames from ``start`` (seconds from the first frame) to before ``end``; None: all.
 
         Their times strictly grow: a missing one is made up at the average rate, one that does not grow is moved as
         little as possible, and where the clock starts anew the rest follows on. ``beyond``: also the first frame from
-        ``end`` on, of unknown duration (0), if there is one.
+        ``end`` on, of unknown duration (0), if there is one. ``exact``: False takes a tenth of the time to convert the
+        colours and is off by one or two levels, more at the edges of colours: for networks, not for eyes.
 
         Raises SourceError when the size of the frames changes, and, after the last frame that can be decoded, when some
         could not be or the file breaks off: what was yielded is then right, but not all.
@@ -129,7 +131,7 @@ class Movie:
         try:
             if can_wind:
                 reading.seek(self._first_pts + begin)
-            yield from self._timed(reading, begin, stop, beyond)
+            yield from self._timed(reading, begin, stop, beyond, exact)
         finally:
             self._end(reading)
 
@@ -183,10 +185,12 @@ class Movie:
         for reading in list(self._passes):
             self._end(reading)
 
-    def _timed(self, reading: "_Pass", begin: int, stop: Optional[int], beyond: bool) -> Iterator[MovieFrame]:
+    def _timed(
+        self, reading: "_Pass", begin: int, stop: Optional[int], beyond: bool, exact: bool
+    ) -> Iterator[MovieFrame]:
         step = max(1, round(1 / (self.rate * self.time_base)))
         clock = _Clock(self._first_pts, step, round(_NEW_CLOCK / self.time_base))
-        convert = _Converter(reading.stream.codec_context.name)
+        convert = _Converter(reading.stream.codec_context.name, exact)
         held = None  # until the next frame tells for how long it is shown
         for frame in reading.frames():
             if (frame.width, frame.height) != self._size:
@@ -425,8 +429,10 @@ def _orientation(frame) -> _Orientation:
 class _Converter:
     """Frames of any pixel format as uint8 ``(H, W, 3)`` BGR, by the matrix and range that each says it has."""
 
-    def __init__(self, codec: str):
+    def __init__(self, codec: str, exact: bool):
         self._is_grey_limited = codec in _LIMITED_GREY
+        # swscale's quick way to BGR is off by one to two levels; these flags make it right.
+        self._flags = "bilinear+accurate_rnd+full_chroma_int" if exact else "bilinear"
         self._graphs = {}
 
     def __call__(self, frame) -> np.ndarray:
@@ -450,10 +456,8 @@ class _Converter:
             return (image[..., :3].astype(np.uint16) * image[..., 3:] // 255).astype(np.uint8)
         return image
 
-    @staticmethod
-    def _graph(frame, form: str, matrix: str, value_range: str, wanted: str):
-        # swscale's quick way to BGR is off by one to two levels; these flags make it right.
-        scale = "flags=bilinear+accurate_rnd+full_chroma_int:interl=-1:out_range=full"
+    def _graph(self, frame, form: str, matrix: str, value_range: str, wanted: str):
+        scale = "flags=%s:interl=-1:out_range=full" % self._flags
         if form.startswith(("yuv", "nv", "p0", "p2", "p4", "gray", "uyvy", "yuyv", "ya", "xyz", "vuy", "y2")):
             scale += ":in_color_matrix=%s:in_range=%s" % (matrix, value_range)
         graph = av.filter.Graph()

@@ -20,7 +20,6 @@ from emomask.media import demo_clip
 from emomask.media.address import (
     CAMERA,
     DEMO,
-    IMAGE_SUFFIXES,
     IMAGES,
     STREAM,
     STREAM_PORTS,
@@ -28,6 +27,7 @@ from emomask.media.address import (
     parse_address,
     without_secrets,
 )
+from emomask.media.suffixes import IMAGE_SUFFIXES
 from emomask.settings import Validated, setting
 
 _log = logging.getLogger(__name__)

@@ -13,7 +13,7 @@ from emomask.media import encoders
 from emomask.media.audio import AudioTrack
 from emomask.media.metadata import Metadata
 from emomask.media.video_encoder import EncodedPacket, VideoEncoder, VideoSpec
-from emomask.outputs import unfinished
+from emomask.outputs import unfinished, unwritable
 
 
 class VideoFile:
@@ -42,7 +42,7 @@ class VideoFile:
         try:
             self._file = _File(str(self._part))
         except OSError as error:
-            raise self._error(error) from error
+            raise unwritable("The video %s" % self.path, error, self.path.parent) from error
         try:
             self._open(metadata)
         except Exception as error:
@@ -139,18 +139,12 @@ class VideoFile:
             for sound in self._audio.packets(given.pts * self.spec.tick):
                 self._container.mux(sound)
 
-    def _failed(self, error: Exception) -> SinkError:
+    def _failed(self, error: Exception) -> EmomaskError:
         """Give up; the error to raise instead of ``error``."""
         self.abort()
-        return error if isinstance(error, EmomaskError) else self._error(error)
-
-    def _error(self, error: Exception) -> SinkError:
-        folder = self.path.parent
-        if not folder.is_dir():
-            why = "there is no folder %s" % folder
-        else:
-            why = getattr(error, "strerror", None) or "%s: %s" % (type(error).__name__, error)
-        return SinkError("Cannot write the video %s: %s." % (self.path, why))
+        if isinstance(error, EmomaskError):
+            return error
+        return unwritable("The video %s" % self.path, error, self.path.parent)
 
     def __enter__(self):
         return self

@@ -47,6 +47,7 @@ class VideoSpec:
     preset: the effort of libx264 and libx265; ``ultrafast`` takes 0.4 times the time of ``veryfast`` and 3.5 times the
         space.
     codec: FFmpeg's name of an encoder: libx264, libx265, libvpx-vp9, libsvtav1, mpeg4, ffv1 (lossless), h264_nvenc ...
+        Empty: libx264, or VP9 for .webm.
     options: further options of the encoder by FFmpeg's names; they come last.
     time_base: seconds of one tick, at least 1e-7. Times that are whole ticks are exact in .mp4 and .mov. Matroska
         (.mkv, .webm) rounds to its milliseconds, AVI to 1/``rate``.
@@ -63,7 +64,7 @@ class VideoSpec:
     rate: Union[Fraction, float]
     quality: Optional[int] = None
     preset: str = "veryfast"
-    codec: str = "libx264"
+    codec: str = ""
     options: Mapping[str, str] = field(default_factory=dict)
     time_base: Fraction = _TICK
     aspect: Fraction = Fraction(1)
@@ -82,7 +83,7 @@ class VideoSpec:
         object.__setattr__(self, "path", Path(self.path))
         if self.path.is_dir():
             raise SinkError("Cannot write the video %s: it is a folder." % self.path)
-        self.container  # noqa: B018  raises when the suffix is none of ours
+        object.__setattr__(self, "codec", self.codec or encoders.default_codec(self.container))
         try:
             self.pixel_format  # noqa: B018  raises when there is no such codec
         except SinkError as error:

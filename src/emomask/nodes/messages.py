@@ -3,7 +3,7 @@
 import math
 import struct
 import sys
-from typing import Iterable, Tuple
+from typing import Iterable, NamedTuple, Tuple
 
 import cv2
 import numpy as np
@@ -44,6 +44,13 @@ _BGR_TO_YUV = np.array(
 )
 
 _bridge = CvBridge()
+
+
+class Decoded(NamedTuple):
+    """What a CompressedImage message holds: ``pixels`` ``(H, W, C)``, uint8 or uint16, and their ``encoding``."""
+
+    pixels: np.ndarray
+    encoding: str
 
 
 class CvBridgeUnusable(EmomaskError):
@@ -97,7 +104,33 @@ def compressed_to_array(image: CompressedImage) -> np.ndarray:
     that image_transport writes, its Bayer pattern and its channel order are honoured. A truncated JPEG is refused or
     gets a grey end, as the version of OpenCV decides. Raises FrameError for data that is not a JPEG or PNG picture.
     """
-    return _to_bgr(*_decoded(image))
+    return decoded_to_array(decode(image))
+
+
+def decode(image: CompressedImage) -> Decoded:
+    """The pixels of a message, for ``decoded_to_array`` and ``cover_compressed``. Raises FrameError as above."""
+    width, height = _compressed_size(image.data)
+    _check_size(width, height)
+    try:
+        pixels = cv2.imdecode(np.frombuffer(image.data, np.uint8), cv2.IMREAD_UNCHANGED)
+    except cv2.error as error:
+        raise FrameError("the compressed image cannot be decoded: %s" % _one_line(error)) from error
+    if pixels is None:
+        raise FrameError("the compressed image cannot be decoded: its JPEG or PNG data is damaged")
+    channels = 1 if pixels.ndim == 2 else pixels.shape[2]
+    source, _, stored = image.format.partition(";")
+    encoding = {1: "mono", 3: "bgr", 4: "bgra"}[channels]
+    if channels == 1 and source.startswith("bayer_"):
+        encoding = source.strip().rstrip("0123456789")
+    elif channels == 3 and "compressed rgb" in stored:
+        encoding = "rgb"
+    pixels = pixels.reshape(pixels.shape[0], pixels.shape[1], channels)
+    return Decoded(pixels, encoding + str(8 * pixels.itemsize))
+
+
+def decoded_to_array(decoded: Decoded) -> np.ndarray:
+    """The picture as uint8 ``(H, W, 3)`` BGR, which may be the decoded pixels themselves. Raises FrameError."""
+    return decoded.pixels if decoded.encoding == "bgr8" else _to_bgr(*decoded)
 
 
 def cover_image(image: Image, masked: np.ndarray, boxes: Iterable[Box]) -> None:
@@ -115,13 +148,16 @@ def cover_image(image: Image, masked: np.ndarray, boxes: Iterable[Box]) -> None:
     image.data = bytes(data)
 
 
-def cover_compressed(image: CompressedImage, masked: np.ndarray, boxes: Iterable[Box], quality: int = 95) -> None:
+def cover_compressed(
+    image: CompressedImage, decoded: Decoded, masked: np.ndarray, boxes: Iterable[Box], quality: int = 95
+) -> None:
     """As ``cover_image`` for a CompressedImage message: the format stays, JPEG or PNG.
 
-    A PNG keeps its other pixels exactly; a JPEG is written anew with ``quality`` 1..100. Whatever else the file held
-    (EXIF data, a thumbnail) is gone. Raises FrameError as ``compressed_to_array`` does.
+    ``decoded``: what ``decode`` made of it; the pixels are painted on. A PNG keeps its other pixels exactly; a JPEG is
+    written anew with ``quality`` 1..100. Whatever else the file held (EXIF data, a thumbnail) is gone. Raises
+    FrameError when the picture cannot be written.
     """
-    pixels, encoding = _decoded(image)
+    pixels, encoding = decoded
     _paint(pixels, encoding, masked, boxes)
     suffix = ".png" if image.data[:1] == b"\x89" else ".jpg"
     done, data = cv2.imencode(suffix, pixels, (cv2.IMWRITE_JPEG_QUALITY, quality) if suffix == ".jpg" else ())
@@ -200,26 +236,6 @@ def _pixels(image: Image, data) -> Tuple[np.ndarray, str]:
     order = ">" if image.is_bigendian else "<"
     strides = (step, channels * kind.itemsize, kind.itemsize)
     return np.ndarray((height, width, channels), kind.newbyteorder(order), data, strides=strides), encoding
-
-
-def _decoded(image: CompressedImage) -> Tuple[np.ndarray, str]:
-    """The pixels ``(H, W, C)`` in a CompressedImage message, uint8 or uint16, and the name of their encoding."""
-    width, height = _compressed_size(image.data)
-    _check_size(width, height)
-    try:
-        pixels = cv2.imdecode(np.frombuffer(image.data, np.uint8), cv2.IMREAD_UNCHANGED)
-    except cv2.error as error:
-        raise FrameError("the compressed image cannot be decoded: %s" % _one_line(error)) from error
-    if pixels is None:
-        raise FrameError("the compressed image cannot be decoded: its JPEG or PNG data is damaged")
-    channels = 1 if pixels.ndim == 2 else pixels.shape[2]
-    source, _, stored = image.format.partition(";")
-    encoding = {1: "mono", 3: "bgr", 4: "bgra"}[channels]
-    if channels == 1 and source.startswith("bayer_"):
-        encoding = source.strip().rstrip("0123456789")
-    elif channels == 3 and "compressed rgb" in stored:
-        encoding = "rgb"
-    return pixels.reshape(pixels.shape[0], pixels.shape[1], channels), encoding + str(8 * pixels.itemsize)
 
 
 def _layout(encoding: str) -> Tuple[np.dtype, int]:

@@ -4,10 +4,9 @@ import multiprocessing
 import os
 import signal
 import threading
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import Future, ThreadPoolExecutor
 from multiprocessing import connection
-from typing import Callable, Dict, List, Optional, Protocol
+from typing import Callable, Dict, List, Protocol
 
 from emomask.offline.course import Task
 from emomask.offline.files import Done, FileMasker
@@ -66,18 +65,14 @@ class Processes:
         self.size = size
         self._plan = plan._replace(settings=plan.settings.shared_among(size), preview=None)
         FileMasker(self._plan)  # what is wrong with the plan is said once, here
+        self._threads = ThreadPoolExecutor(size)  # each waits for one process
         self._idle: List[_Process] = []
         self._busy: Dict[Future, _Process] = {}
 
     def start(self, task: Task) -> Future:
         """See ``Crew.start``."""
-        while True:
-            process = self._idle.pop() if self._idle else _Process(self._plan)
-            try:
-                future = process.executor.submit(_work, task)
-                break
-            except BrokenProcessPool:  # it died while it had nothing to do
-                process.end()
+        process = self._idle.pop() if self._idle else _Process(self._plan)
+        future = self._threads.submit(process.outcome, task)
         self._busy[future] = process
         return future
 
@@ -86,7 +81,7 @@ class Processes:
         process = self._busy.pop(future)
         try:
             done = future.result()
-        except BrokenProcessPool as error:
+        except (EOFError, OSError) as error:
             process.end()
             raise WorkerDied("its worker process died: there was too little memory, or it was killed") from error
         self._idle.append(process)
@@ -98,42 +93,45 @@ class Processes:
     def __exit__(self, *exception):
         for process in [*self._idle, *self._busy.values()]:
             process.end()
+        self._threads.shutdown()
 
 
 class _Process:
-    """One worker: a pool of one process, so that its death concerns no other task."""
+    """One worker process."""
 
     def __init__(self, plan: Plan):
         # A forked process would inherit the networks' threads in an undefined state.
         context = multiprocessing.get_context("spawn")
-        self.executor = ProcessPoolExecutor(1, mp_context=context, initializer=_prepare, initargs=(plan,))
-        self._pid = self.executor.submit(os.getpid)
+        self._pipe, end = context.Pipe()
+        self._process = context.Process(target=_serve, args=(plan, end), daemon=True)
+        # Ctrl-C in a terminal goes to all its processes; the first one ends the others, which inherit this mask.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            self._process.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        end.close()
+
+    def outcome(self, task: Task) -> Done:
+        """Let the process do ``task``. Raises EOFError or OSError when it dies."""
+        self._pipe.send(task)
+        return self._pipe.recv()
 
     def end(self) -> None:
         """End the process at once, whatever it does."""
-        if self._pid.done() and not self._pid.exception():
-            try:
-                os.kill(self._pid.result(), signal.SIGKILL)
-            except ProcessLookupError:
-                pass
-        self.executor.shutdown(wait=False)
+        self._process.kill()
+        self._process.join()
 
 
-_masker: Optional[FileMasker] = None
-
-
-def _prepare(plan: Plan) -> None:
-    global _masker
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all processes; the first one ends the others
+def _serve(plan: Plan, pipe) -> None:
+    """The life of a worker process."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    _masker = FileMasker(plan)
+    masker = FileMasker(plan)
+    while True:
+        pipe.send(masker.outcome(pipe.recv()))
 
 
 def _end_with_parent() -> None:
-    """Without this, a worker whose parent was killed would wait for the next task for ever."""
+    """Without this, a worker whose parent was killed would finish its task first."""
     connection.wait([multiprocessing.parent_process().sentinel])
     os._exit(1)
-
-
-def _work(task: Task) -> Done:
-    return _masker.outcome(task)

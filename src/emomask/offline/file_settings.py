@@ -42,3 +42,8 @@ class FileSettings(Validated):
                 raise SettingsError("encoder_options must be name=value, ..., not %r." % item.strip())
             values[name.strip()] = value.strip()
         return values
+
+    def encoding(self) -> dict:
+        """What a ``VideoSpec`` is told of it, by the names of its attributes."""
+        quality = None if self.quality < 0 else self.quality
+        return {"quality": quality, "codec": self.codec, "options": self.encoder_values()}

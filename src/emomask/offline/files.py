@@ -6,22 +6,22 @@ from pathlib import Path
 from typing import Callable, Dict, NamedTuple, Optional, Union
 from urllib.parse import urlsplit
 
-from emomask.errors import EmomaskError, SinkError, described
+from emomask.errors import EmomaskError, described
 from emomask.masker import Masker
 from emomask.media.address import CAMERA, DEMO, STREAM, parse_address
 from emomask.media.download import download
-from emomask.media.encoders import CONTAINERS
-from emomask.media.pictures import is_picture
+from emomask.media.picture_reader import is_picture
+from emomask.media.suffixes import CONTAINERS, PICTURES
 from emomask.offline.course import Task, course
 from emomask.offline.file_settings import FileSettings
-from emomask.offline.inputs import PICTURES, STANDARD, Job
+from emomask.offline.inputs import STANDARD, Job
 from emomask.offline.live import mask_live
 from emomask.offline.movies import MovieMasker
 from emomask.offline.painter import Painter
 from emomask.offline.pieces import Division
 from emomask.offline.plan import Counts, Plan
 from emomask.offline.still import mask_picture
-from emomask.outputs import check_is_not_input
+from emomask.outputs import check_is_not_input, unwritable
 from emomask.perception.perceiver import Perceiver
 from emomask.settings import Settings
 
@@ -117,4 +117,4 @@ def _make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise SinkError("The folder %s cannot be made: %s." % (folder, error.strerror or error)) from error
+        raise unwritable("The folder %s" % folder, error) from error

@@ -7,7 +7,7 @@ import numpy as np
 from emomask.errors import described
 from emomask.faces import EMOTIONS, Face
 from emomask.media.movie import MovieFrame
-from emomask.offline.ahead import work_ahead
+from emomask.offline.ahead import working_ahead
 from emomask.offline.face_rows import packed
 from emomask.offline.pieces import Looked, Piece, mark_of
 from emomask.offline.records import RecordWriter
@@ -39,28 +39,29 @@ def look(
         check_frame(frame.image)
         return perceiver.detect(frame.image, tracker.threshold, is_picture=False)
 
-    for frame, future in work_ahead(detect, frames, workers):
-        if piece.end is not None and frame.pts >= piece.end:
-            beyond = mark_of(frame)
-            break
-        first = first or mark_of(frame)
-        seen, error = [], None
-        try:
-            detections = future.result()
-            former = [tracker.landmarks_near(detection.box, frame.time) for detection in detections]
-            faces = perceiver.faces(frame.image, detections, former)
-            tracks = tracker.update(faces, frame.time, frame.image.shape[:2])
-            due = [track for track in tracks if track.emotion_is_due(frame.time)]
-            felt = perceiver.emotions(frame.image, [track.face for track in due])
-            tracker.feel(due, felt, frame.time)
-            probabilities = {id(track.face): values for track, values in zip(due, felt)}
-            seen = [
-                Face(face.box, face.landmarks, face.score, probabilities=probabilities.get(id(face), UNFELT))
-                for face in faces
-            ]
-        except Exception as failure:  # whatever it is, this frame is withheld and the others are masked
-            seen, error = [], described(failure)
-        log.add(count, frame.pts, error, packed(seen))
-        count += 1
-        progress()
+    with working_ahead(detect, frames, workers) as detected:
+        for frame, future in detected:
+            if piece.end is not None and frame.pts >= piece.end:
+                beyond = mark_of(frame)
+                break
+            first = first or mark_of(frame)
+            seen, error = [], None
+            try:
+                detections = future.result()
+                former = [tracker.landmarks_near(detection.box, frame.time) for detection in detections]
+                faces = perceiver.faces(frame.image, detections, former)
+                tracks = tracker.update(faces, frame.time, frame.image.shape[:2])
+                due = [track for track in tracks if track.emotion_is_due(frame.time)]
+                felt = perceiver.emotions(frame.image, [track.face for track in due])
+                tracker.feel(due, felt, frame.time)
+                probabilities = {id(track.face): values for track, values in zip(due, felt)}
+                seen = [
+                    Face(face.box, face.landmarks, face.score, probabilities=probabilities.get(id(face), UNFELT))
+                    for face in faces
+                ]
+            except Exception as failure:  # whatever it is, this frame is withheld and the others are masked
+                seen, error = [], described(failure)
+            log.add(count, frame.pts, error, packed(seen))
+            count += 1
+            progress()
     return Looked(count, first, beyond)

@@ -7,19 +7,22 @@ when it is there: so a step can be done again at any time, anywhere, by whoever 
 """
 
 import contextlib
+import functools
 import json
 import os
 from itertools import zip_longest
 from pathlib import Path
 from typing import Callable, Iterator, List, Optional, Tuple
 
+import numpy as np
+
 from emomask.errors import DataError, SinkError, SourceError
-from emomask.media.encoders import default_codec
-from emomask.media.movie import Movie
+from emomask.media.address import without_secrets
+from emomask.media.movie import Movie, MovieFrame
 from emomask.media.video import VideoFile
 from emomask.media.video_encoder import EncodedPacket, VideoEncoder, VideoSpec
 from emomask.offline import look
-from emomask.offline.ahead import read_ahead
+from emomask.offline.ahead import reading_ahead, working_ahead
 from emomask.offline.face_rows import packed, unpacked
 from emomask.offline.follow import Sight, backwards, forwards
 from emomask.offline.inputs import Job
@@ -67,31 +70,31 @@ class MovieMasker:
             with contextlib.closing(frames):
                 first = next(frames, None)
             if first is None:
-                raise SourceError("%s has no frame from %g s on." % (job.source, files.start))
-            division = Division(tuple(pieces), first.pts, movie.frame_count)
+                raise SourceError("%s has no frame from %g s on." % (without_secrets(job.source), files.start))
+            seconds = min(files.end or movie.duration, movie.duration) - files.start
+            division = Division(tuple(pieces), first.pts, max(0, round(seconds * movie.rate)))
             self._file(job, movie, division).abort()
-        plan = self._plan._replace(resume=False, preview=None)
+        # How many threads and workers there are may change from run to run.
+        plan = self._plan._replace(settings=self._plan.settings.replace(threads=0), resume=False, preview=None)
         work = dict(state_of(job.source), plan=plan, version=_VERSION, division=division)
         if plan.from_report:
             work["report"] = state_of(plan.from_report)
+        else:
+            work["models"] = self._networks()[0].models
         WorkFolder(job.output).begin(work, self._plan.resume)
         return division
 
     def look(self, job: Job, piece: Piece) -> Looked:
         """Write down what the networks see in ``piece``."""
         log = WorkFolder(job.output).looked(piece)
-        settings = self._plan.settings
-        # Frames side by side use the processor better than a frame that is shared among threads; the libraries of the
-        # other detectors are not made for that.
-        workers = (settings.threads or os.cpu_count() or 1) if settings.detector == "centerface" else 1
-        perceiver = self._perceiver(1 if workers > 1 else settings.threads)
-        about = _about(log)
-        if about.get("models") == perceiver.models:
+        if log.exists():
+            about = _about(log)
             return Looked(about["frames"], *(value and tuple(value) for value in (about["first"], about["beyond"])))
+        perceiver, workers = self._networks()
         with Movie(job.source) as movie, RecordWriter(log, look.COLUMNS) as writer:
-            frames = movie.frames(*_span(movie, piece), beyond=True)
-            with contextlib.closing(frames):
-                looked = look.look(perceiver, read_ahead(frames, _DEPTH), piece, writer, workers, self._progress)
+            frames = movie.frames(*_span(movie, piece), beyond=True, exact=False)
+            with reading_ahead(frames, _DEPTH) as shots:
+                looked = look.look(perceiver, shots, piece, writer, workers, self._progress)
             writer.about.update(looked._asdict(), models=perceiver.models)
         return looked
 
@@ -137,13 +140,13 @@ class MovieMasker:
             encoder = VideoEncoder(spec)
             packets = _Packets(stack.enter_context(RecordWriter(folder.packets(piece), EncodedPacket._fields)))
             told = stack.enter_context(RecordWriter(folder.shown(piece), _FRAME))
-            shots = stack.enter_context(contextlib.closing(movie.frames(*_span(movie, piece))))
+            # Reading, painting and encoding go on side by side.
+            shots = stack.enter_context(reading_ahead(movie.frames(*_span(movie, piece)), _DEPTH))
             marks = stack.enter_context(Records(folder.marks(piece)))
-            for shot, row in zip_longest(read_ahead(shots, _DEPTH), marks):
-                frame = row and Frame.from_dict(json.loads(row[1]))
-                if shot is None or frame is None or abs(frame.time - shot.time) > _CLOSE:
-                    raise self._misfit(job, shot.time if shot else frame.time)
-                image, frame = self._painter.shown(shot.image, frame)
+            paint = functools.partial(self._painted, job)
+            painted = stack.enter_context(working_ahead(paint, zip_longest(shots, marks), 1))
+            for (shot, _), future in painted:
+                image, frame = future.result()
                 ticks = round((shot.pts - division.first) * movie.time_base / spec.tick)
                 duration = max(1, round(shot.duration * movie.time_base / spec.tick))
                 packets.add(encoder.encode(image, ticks, duration))
@@ -186,6 +189,14 @@ class MovieMasker:
         folder.remove()
         return Counts(count, faces, failed)
 
+    def _networks(self) -> Tuple[Perceiver, int]:
+        """The networks, and in how many frames they seek faces at the same time."""
+        settings = self._plan.settings
+        # Frames side by side use the processor better than a frame that is shared among threads; the libraries of the
+        # other detectors are not made for that.
+        workers = (settings.threads or os.cpu_count() or 1) if settings.detector == "centerface" else 1
+        return self._perceiver(1 if workers > 1 else settings.threads), workers
+
     def _apply(self, folder: WorkFolder, division: Division, time_base) -> None:
         """Take what is to be covered from the report to be applied."""
         _, frames = read_report(Path(self._plan.from_report))
@@ -202,27 +213,32 @@ class MovieMasker:
         if frames:
             raise self._misfit(None, frames[-1].time)
 
+    def _painted(self, job: Job, pair: Tuple[Optional[MovieFrame], Optional[Tuple]]) -> Tuple[np.ndarray, Frame]:
+        """A masked frame, and what the report is to tell of it, from the frame and the row of its marks."""
+        shot, row = pair
+        frame = row and Frame.from_dict(json.loads(row[1]))
+        if shot is None or frame is None or abs(frame.time - shot.time) > _CLOSE:
+            raise self._misfit(job, shot.time if shot else frame.time)
+        return self._painter.shown(shot.image, frame)
+
     def _misfit(self, job: Optional[Job], time: float) -> Exception:
         if self._plan.from_report:
             return DataError(
                 "The report %s does not fit the input: at %.3f s one has a frame and the other has none. Give the file "
                 "that it was made of, with the same start and end." % (self._plan.from_report, time)
             )
-        return SourceError("%s has changed while it was read." % job.source)
+        return SourceError("%s has changed while it was read." % without_secrets(job.source))
 
     def _spec(self, job: Job, movie: Movie) -> VideoSpec:
-        files = self._plan.files
         return VideoSpec(
             Path(job.output),
             movie.width,
             movie.height,
             movie.rate,
-            None if files.quality < 0 else files.quality,
-            codec=files.codec or default_codec(Path(job.output)),
-            options=files.encoder_values(),
             time_base=movie.time_base,
             aspect=movie.aspect,
             colors=movie.colors,
+            **self._plan.files.encoding(),
         )
 
     def _file(self, job: Job, movie: Movie, division: Division) -> VideoFile:

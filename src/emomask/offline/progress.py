@@ -8,6 +8,7 @@ from emomask.offline.course import Task
 from emomask.offline.pieces import Division
 
 _FORMAT = "{l_bar}{bar}| {n:.0f}/{total:.0f} frames [{elapsed}<{remaining}, {rate_fmt}]"
+_DELAY = 0.3  # seconds; before that nothing is known of the work
 
 
 class Progress:
@@ -17,7 +18,8 @@ class Progress:
     """
 
     def __init__(self, is_quiet: bool):
-        self._bar = tqdm(total=0, leave=False, disable=True if is_quiet else None, unit=" frames", bar_format=_FORMAT)
+        disable = True if is_quiet else None  # None: tqdm asks the terminal
+        self._bar = tqdm(total=0, leave=False, disable=disable, unit=" frames", bar_format=_FORMAT, delay=_DELAY)
 
     def half_frame(self, count: int = 1) -> None:
         """So many frames were looked at, or were written."""

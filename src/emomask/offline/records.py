@@ -1,6 +1,7 @@
 """Numbered rows in a file, so that work on a long video takes no memory and can be taken up again."""
 
 import contextlib
+import errno
 import json
 import os
 import sqlite3
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Iterator, Sequence, Tuple
 
 from emomask.errors import SinkError
+from emomask.outputs import unwritable
 
 
 class RecordWriter:
@@ -27,7 +29,7 @@ class RecordWriter:
         with self._failing():
             if self._part.exists():
                 self._part.unlink()
-            self._database = sqlite3.connect(str(self._part))
+            self._database = _connected(self._part, "nolock=1")
             # What a crash leaves is begun anew, so nothing need be undone; nor is the half file read by others.
             self._database.execute("PRAGMA journal_mode = OFF")
             self._database.execute("PRAGMA synchronous = OFF")
@@ -62,8 +64,9 @@ class RecordWriter:
             yield
         except (sqlite3.Error, OSError) as error:
             self.abort()
-            reason = getattr(error, "strerror", None) or error
-            raise SinkError("Data of the work cannot be written to %s: %s." % (self._path.parent, reason)) from error
+            if "full" in str(error):  # as SQLite says it
+                error = OSError(errno.ENOSPC, str(error))
+            raise unwritable("Data of the work in %s" % self._path.parent, error, self._path.parent) from error
 
     def __enter__(self) -> "RecordWriter":
         return self
@@ -73,6 +76,11 @@ class RecordWriter:
             self.close()
         else:
             self.abort()
+
+
+def _connected(path: Path, mode: str) -> sqlite3.Connection:
+    """A file has one writer, and readers when that has ended: locks, which network shares may lack, are not needed."""
+    return sqlite3.connect("%s?%s" % (path.absolute().as_uri(), mode), uri=True)
 
 
 class Records:
@@ -87,7 +95,7 @@ class Records:
         with self._failing():
             if not path.exists():
                 raise OSError("it is gone")
-            self._database = sqlite3.connect(str(path))
+            self._database = _connected(path, "immutable=1")
             self.about = json.loads(self._database.execute("SELECT text FROM about").fetchone()[0])
 
     def __iter__(self) -> Iterator[Tuple]:

@@ -9,9 +9,10 @@ from typing import Callable, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 from emomask.errors import DataError, SinkError
 from emomask.faces import EMOTIONS, Box
+from emomask.media.address import without_secrets
 from emomask.offline.inputs import Job
 from emomask.offline.marks import FOUND, REMEMBERED, Mark
-from emomask.outputs import unfinished
+from emomask.outputs import unfinished, unwritable
 from emomask.settings import Settings
 
 VERSION = 1
@@ -232,7 +233,7 @@ class ReportWriter:
             raise self._error(error) from error
 
     def _error(self, error: OSError) -> SinkError:
-        return SinkError("The report %s cannot be written: %s." % (self.path, error.strerror or error))
+        return unwritable("The report %s" % self.path, error, self.path.parent)
 
 
 @contextlib.contextmanager
@@ -244,7 +245,7 @@ def open_report(
     ``kind``: picture or video, of ``size`` (width, height). ``about``: what else the report begins with, besides the
     ``settings`` and the ``models`` by what they do.
     """
-    head = {"file": os.path.basename(job.source), "kind": kind, "width": size[0], "height": size[1]}
+    head = {"file": os.path.basename(without_secrets(job.source)), "kind": kind, "width": size[0], "height": size[1]}
     head.update(about, settings=settings.as_dict(), models=models)
     summary = Summary(settings.detection_threshold, *size)
     with ReportWriter(Path(job.report), head, summary) as writer:

@@ -7,7 +7,9 @@ from typing import Iterator, List, Optional, Tuple
 from emomask.errors import DataError, FrameError, SinkError, SourceError, described
 from emomask.faces import Box
 from emomask.masks.styles import pixelated_frame
-from emomask.media.pictures import MaskedPage, Picture, output_format, read_pictures, write_pictures
+from emomask.media.picture import Picture
+from emomask.media.picture_reader import read_pictures
+from emomask.media.picture_writer import MaskedPage, output_format, write_pictures
 from emomask.offline.inputs import STANDARD, Job
 from emomask.offline.painter import Painter
 from emomask.offline.plan import Counts, Plan

@@ -1,14 +1,15 @@
 """Where the steps of a video leave what the next ones need: a hidden folder beside the result, without any face."""
 
+import hashlib
 import json
 import os
 import shutil
 from pathlib import Path
 from typing import Union
 
-from emomask.errors import SinkError
-from emomask.media.address import parse_address
+from emomask.media.address import parse_address, without_secrets
 from emomask.offline.pieces import Piece
+from emomask.outputs import unwritable
 
 _PLAN = "plan.json"
 
@@ -33,7 +34,7 @@ class WorkFolder:
             self.path.mkdir(exist_ok=True)
             (self.path / _PLAN).write_text(text, encoding="utf-8")
         except OSError as error:
-            raise SinkError("The folder %s cannot be made: %s." % (self.path, error.strerror or error)) from error
+            raise unwritable("The folder %s" % self.path, error, self.path.parent) from error
 
     def looked(self, piece: Piece) -> Path:
         """What the networks have seen in ``piece``."""
@@ -67,7 +68,12 @@ class WorkFolder:
 
 
 def state_of(source: str) -> dict:
-    """What must not change of an input while it is worked on; ``source``: path or URL."""
+    """What must not change of an input while it is worked on; ``source``: path or URL. No password is in it."""
     path = parse_address(source).target
     state = os.stat(path) if os.path.exists(path) else None
-    return {"source": source, "size": state and state.st_size, "changed": state and state.st_mtime_ns}
+    return {
+        "source": without_secrets(source),
+        "sha256": hashlib.sha256(source.encode("utf-8", "surrogateescape")).hexdigest(),
+        "size": state and state.st_size,
+        "changed": state and state.st_mtime_ns,
+    }

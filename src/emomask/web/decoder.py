@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from emomask.errors import SourceError, described
-from emomask.media import pictures
+from emomask.media import picture_reader
 
 ERROR, PICTURE, READY = b"E", b"P", b"R"
 HEADER = struct.Struct(">III")  # height, width, bytes of the colour profile
@@ -33,7 +33,7 @@ def serve(connection: Connection, largest_pixels: int, memory: int, is_camera: b
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business
     cv2.setNumThreads(1)
-    pictures.LARGEST_PIXELS = largest_pixels
+    picture_reader.LARGEST_PIXELS = largest_pixels
     _load_decoders()
     _lock_up(memory)
     connection.send_bytes(READY)
@@ -59,7 +59,7 @@ def _answer(data: bytes, decode: Callable[[bytes], Tuple[np.ndarray, bytes]]) ->
 
 
 def _picture(data: bytes) -> Tuple[np.ndarray, bytes]:
-    picture = pictures.read_picture(data, "The file")
+    picture = picture_reader.read_picture(data, "The file")
     profile = picture.profile if len(picture.profile) <= LARGEST_PROFILE else b""
     return _over_white(picture.frame, picture.alpha), profile
 
@@ -68,9 +68,9 @@ def _camera_frame(data: bytes) -> Tuple[np.ndarray, bytes]:
     """A JPEG without what other pictures need: in a quarter of the time."""
     with Image.open(io.BytesIO(data), formats=("JPEG",)) as header:
         width, height = header.size
-    if width * height > pictures.LARGEST_PIXELS:
+    if width * height > picture_reader.LARGEST_PIXELS:
         raise SourceError(
-            "The frame has %d x %d pixels; at most %d are taken." % (width, height, pictures.LARGEST_PIXELS)
+            "The frame has %d x %d pixels; at most %d are taken." % (width, height, picture_reader.LARGEST_PIXELS)
         )
     frame = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
     if frame is None:
@@ -93,7 +93,7 @@ def _load_decoders() -> None:
     for name in _WARM_UP:
         file = io.BytesIO()
         Image.new("RGB", (16, 16)).save(file, name)
-        pictures.read_picture(file.getvalue())
+        picture_reader.read_picture(file.getvalue())
     try:
         import pillow_heif  # noqa: F401
     except ImportError:  # an extra; a HEIC is then refused in words

@@ -14,7 +14,8 @@ from emomask.errors import EmomaskError, FrameError, SourceError
 from emomask.faces import EMOTIONS, Box, Face
 from emomask.masker import Masker
 from emomask.masks.cover import Cover
-from emomask.media.pictures import Picture, write_picture
+from emomask.media.picture import Picture
+from emomask.media.picture_writer import write_picture
 from emomask.perception.perceiver import Perceiver
 from emomask.settings import Settings
 from emomask.web.choices import Choices
