@@ -1,5 +1,7 @@
-#!/usr/bin/env python3
-"""Draw the emoji set "plain": flat faces made of simple shapes, our own. Usage: tools/draw_plain_emojis.py FOLDER"""
+"""Draw the emoji set "plain", our own: flat faces made of simple shapes.
+
+A maintainer's tool, not needed to build or run emomask: python3 tools/draw_plain_emojis.py emojis/plain
+"""
 
 import sys
 from pathlib import Path

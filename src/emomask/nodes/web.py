@@ -40,7 +40,9 @@ class CameraView:
             )
         self._feed = feed
         self._subscribers = []
-        self._waiting = None  # an image whose faces have not come yet
+        # What has come without the other: they arrive in either order.
+        self._image = None
+        self._faces = None
         self._lock = threading.Lock()
         self._failing = Throttle(LOG_PERIOD)
 
@@ -52,7 +54,7 @@ class CameraView:
                     rospy.Subscriber(
                         self._topic, Image, self._receive, queue_size=1, buff_size=BUFFER_SIZE, tcp_nodelay=True
                     ),
-                    rospy.Subscriber("faces", Faces, self._join, queue_size=5, tcp_nodelay=True),
+                    rospy.Subscriber("faces", Faces, self._take, queue_size=5, tcp_nodelay=True),
                 ]
                 rospy.loginfo("A visitor looks at %s.", self._topic)
             elif not self._feed.viewers and self._subscribers:
@@ -65,17 +67,23 @@ class CameraView:
 
     def _receive(self, image: Image) -> None:
         with self._lock:
-            former, self._waiting = self._waiting, image
+            former, self._image = self._image, image
         if former is not None:  # its faces never came; the next ones may
             self._show(former, [])
+        self._join()
 
-    def _join(self, message: Faces) -> None:
+    def _take(self, faces: Faces) -> None:
         with self._lock:
-            image = self._waiting
-            if image is None or image.header.stamp != message.header.stamp:
+            self._faces = faces
+        self._join()
+
+    def _join(self) -> None:
+        with self._lock:
+            image, faces = self._image, self._faces
+            if image is None or faces is None or image.header.stamp != faces.header.stamp:
                 return
-            self._waiting = None
-        self._show(image, [_face_as_dict(face) for face in message.faces])
+            self._image = self._faces = None
+        self._show(image, [_face_as_dict(face) for face in faces.faces])
 
     def _show(self, image: Image, faces) -> None:
         try:
