@@ -25,6 +25,8 @@ setup(
         "emomask.offline",
         "emomask.perception",
         "emomask.training",
+        "emomask.web",
     ],
-    data_files=[shared("emojis"), shared("models")],
+    package_data={"emomask.web": ["static/*"]},
+    data_files=[shared("emojis"), shared("emojis/plain"), shared("models")],
 )

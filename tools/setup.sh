@@ -17,7 +17,8 @@ packages=(
 requirements=(-r requirements.txt)
 level="run"
 if [ "${1:-}" = test ]; then
-    packages+=(python3-xlib xvfb)
+    # The browser for the website's tests, with letters; a display for the preview's.
+    packages+=(chromium fonts-dejavu-core python3-xlib xvfb)
     requirements+=(-r requirements-test.txt)
     level="test"
 fi

@@ -17,6 +17,7 @@ from emomask.offline.inputs import STANDARD
 from emomask.outputs import unwritable
 from emomask.settings import Settings
 from emomask.training.fer2013 import SPLITS
+from emomask.web.settings import WebSettings
 
 
 def main(arguments=None) -> int:
@@ -87,6 +88,14 @@ def _parser() -> argparse.ArgumentParser:
     # A file is in no hurry, and a third of a second at 30 frames/s is what a face that enters needs to be found.
     _add_settings(bag, Settings, lookahead=10)
     bag.set_defaults(run=_bag)
+
+    serve = commands.add_parser(
+        "serve",
+        help="the website (needs emomask[web])",
+        description="Serves a page and an HTTP interface that mask demo pictures, uploads, URLs, videos and cameras.",
+    )
+    _add_settings(serve, WebSettings, Settings)
+    serve.set_defaults(run=_serve)
 
     train = commands.add_parser("train", help="train a network")
     networks = train.add_subparsers(dest="network", metavar="NETWORK", required=True)
@@ -296,6 +305,15 @@ def _bag(options) -> int:
     if options.json:
         _write_json({topic: dataclasses.asdict(report) for topic, report in reports.items()}, options.json)
     return 1 if any(report.withheld or report.pixelated for report in reports.values()) else 0
+
+
+def _serve(options) -> int:
+    try:
+        from emomask.web.serve import serve
+    except ImportError as error:
+        raise EmomaskError("The website needs a missing package (%s): pip install 'emomask[web]'" % error) from error
+    serve(_settings(options, WebSettings), _settings(options))
+    return 0
 
 
 def _train_emotion(options) -> int:

@@ -24,13 +24,24 @@ class Masker:
 
     ``settings``: see ``Settings``. Loads every network at once, so that nothing can fail later for want of a file.
     Raises ModelError when one of them is missing or damaged. An instance keeps the tracks of one stream and is not
-    meant for several threads at a time.
+    meant for several threads at a time. ``perceiver``, ``cover``: ready ones for these settings, which several
+    instances may share; the settings' own when they are None.
+
+    Attributes
+    ----------
+    settings: as given.
+    cover: what faces are covered with; another one takes effect with the next frame, and no track is forgotten.
     """
 
-    def __init__(self, settings: Optional[Settings] = None):
+    def __init__(
+        self,
+        settings: Optional[Settings] = None,
+        perceiver: Optional[Perceiver] = None,
+        cover: Optional[Cover] = None,
+    ):
         self.settings = settings or Settings()
-        self._perceiver = Perceiver(self.settings)
-        self._cover = Cover(self.settings)
+        self.cover = cover or Cover(self.settings)
+        self._perceiver = perceiver or Perceiver(self.settings)
         self._tracker = Tracker(self.settings)
 
     @property
@@ -123,7 +134,7 @@ class Masker:
 
     def _covered(self, frame: np.ndarray, faces: List[Face]) -> np.ndarray:
         """A copy of ``frame`` with all ``faces`` covered; sets their ``covered``."""
-        image, covered = self._cover.paint(frame, [(self._cover.region(face), face.emotion) for face in faces])
+        image, covered = self.cover.paint(frame, [(self.cover.region(face), face.emotion) for face in faces])
         for face, box in zip(faces, covered):
             face.covered = box
         return image

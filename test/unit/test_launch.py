@@ -18,12 +18,25 @@ from roslaunch.core import RLException
 
 from emomask.nodes.listener import ListenerSettings
 from emomask.nodes.talker import TalkerSettings
+from emomask.web.settings import WebSettings
 
 LAUNCH = Path(__file__).resolve().parents[2] / "launch"
 FILES = sorted(LAUNCH.glob("*.launch"))
 KINDS = {
     "talker": (SourceSettings, TalkerSettings),
     "listener": (Settings, ListenerSettings),
+    "web": (WebSettings, Settings),
+}
+# Texts that must make sense to be taken.
+TEXTS = {
+    "base_path": "/faces",
+    "emoji_sets": str(LAUNCH.parent / "emojis"),
+    "fetch_networks": "10.0.0.0/8",
+    "fetch_ports": "8080",
+    "fourcc": "MJPG",
+    "properties": "brightness=12",
+    "tls_certificate": str(LAUNCH.parent / "LICENSE"),
+    "tls_key": str(LAUNCH.parent / "LICENSE"),
 }
 
 
@@ -51,13 +64,13 @@ def different(field):
     if isinstance(field.default, bool):
         return not field.default
     if isinstance(field.default, str):
-        return {"fourcc": "MJPG", "properties": "brightness=12"}.get(field.name, "007")
+        return TEXTS.get(field.name, "007")
     special = {"rotate": 90, "stop": 5, "detection_size": 320}
     return special.get(field.name, field.default + 1 if field.metadata["high"] > 1 else 0.5)
 
 
 def test_there_are_the_launch_files():
-    assert {path.stem for path in FILES} == {"demo", "emomask", "listener", "talker", "view"}
+    assert {path.stem for path in FILES} == {"demo", "emomask", "listener", "talker", "view", "web"}
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
@@ -66,7 +79,7 @@ def test_every_argument_has_a_default_and_documentation(path):
         assert "default" in attributes and attributes.get("doc", "").strip(), name
 
 
-@pytest.mark.parametrize("node", ["talker", "listener"])
+@pytest.mark.parametrize("node", KINDS)
 def test_launch_file_has_every_setting_with_its_default(node):
     given = parameters(loaded(node), node)
     assert set(given) == {field.name for kind in KINDS[node] for field in dataclasses.fields(kind)}
@@ -74,15 +87,26 @@ def test_launch_file_has_every_setting_with_its_default(node):
         assert kind(**{field.name: given[field.name] for field in dataclasses.fields(kind)}) == kind()
 
 
-@pytest.mark.parametrize("node", ["talker", "listener"])
-@pytest.mark.parametrize("name", ["own", "emomask"])
-def test_every_setting_reaches_its_node(node, name):
+@pytest.mark.parametrize(
+    "node, name",
+    [("talker", "own"), ("talker", "emomask"), ("listener", "own"), ("listener", "emomask"), ("web", "own")],
+)
+def test_every_setting_reaches_its_node(node, name, tmp_path):
     """With the same type, too: a source "007" stays a text."""
     changed = {field.name: different(field) for kind in KINDS[node] for field in dataclasses.fields(kind)}
+    if node == "web":
+        (tmp_path / "token").write_text("sixteen-characters")
+        changed["token_file"] = str(tmp_path / "token")
     given = parameters(loaded(node if name == "own" else name, **changed), node)
     for kind in KINDS[node]:
         names = [field.name for field in dataclasses.fields(kind)]
         assert kind(**{key: given[key] for key in names}) == kind(**{key: changed[key] for key in names})
+
+
+def test_web_launch_says_of_the_masking_what_listener_launch_says():
+    web, listener = arguments(LAUNCH / "web.launch"), arguments(LAUNCH / "listener.launch")
+    for name in (field.name for field in dataclasses.fields(Settings)):
+        assert web[name] == listener[name]
 
 
 @pytest.mark.parametrize("other", ["talker", "listener", "view"])

@@ -12,12 +12,14 @@ import pytest
         ("listener", "rospy", "--system-site-packages"),
         ("talker", "rospy", "--system-site-packages"),
         ("recorder", "rospy", "--system-site-packages"),
+        ("web", "rospy", "--system-site-packages"),
         ("listener", "cv_bridge", "--system-site-packages"),
         ("talker", "cv_bridge", "--system-site-packages"),
         ("recorder", "cv_bridge", "--system-site-packages"),
         # The talker has no messages of emomask's own.
         ("listener", "emomask.msg", "catkin_make"),
         ("recorder", "emomask.msg", "catkin_make"),
+        ("web", "emomask.msg", "catkin_make"),
     ],
 )
 def test_what_is_missing_and_the_remedy_are_one_line(node, missing, remedy):

@@ -19,6 +19,7 @@ SOURCE = ROOT / "src" / "emomask"
 MODULES = sorted(SOURCE.rglob("*.py"))
 # ROS is used by the nodes and by the masking of bags alone.
 CORE = [path for path in MODULES if path.relative_to(SOURCE).parts[0] not in ("bag", "nodes", "web")]
+EMOJI_SETS = [ROOT / "emojis", ROOT / "emojis" / "plain"]
 SCRIPTS = sorted((ROOT / "scripts").iterdir())
 
 ROS = {"catkin_pkg", "cv_bridge", "dynamic_reconfigure", "emomask.msg", "emomask.nodes", "genpy", "rosbag", "roslaunch"}
@@ -72,8 +73,10 @@ def test_installed_package_is_whole(tmp_path):
 
     installed = {path.relative_to(target) for path in target.glob("emomask/**/*.py")}
     assert installed == {path.relative_to(SOURCE.parent) for path in MODULES}
-    for folder in ("emojis", "models"):
-        shipped = {path.name for path in (ROOT / folder).iterdir() if path.is_file()}
+    page = {path.name for path in (SOURCE / "web" / "static").iterdir()}
+    assert page and {path.name for path in (target / "emomask" / "web" / "static").iterdir()} == page
+    for folder in ("emojis", "emojis/plain", "models"):
+        shipped = {path.name for path in (ROOT / folder).iterdir()}
         assert {path.name for path in (target / "share" / "emomask" / folder).iterdir()} == shipped
     check = (
         "import sys; sys.path.insert(0, %r)\n"
@@ -90,8 +93,8 @@ def test_installed_package_is_whole(tmp_path):
 @pytest.mark.parametrize("path", CORE, ids=name_of)
 def test_core_imports_no_ros_web_or_argparse(path):
     forbidden = ROS | WEB | {"argparse"}
-    if path == SOURCE / "cli.py":  # which loads emomask.bag when it is asked for
-        forbidden -= {"argparse", "emomask.bag"}
+    if path == SOURCE / "cli.py":  # which loads emomask.bag and the website when it is asked for them
+        forbidden -= {"argparse", "emomask.bag", "emomask.web"}
     assert not imported(parsed(path)) & forbidden
 
 
@@ -134,10 +137,11 @@ def test_scripts_are_import_and_main(path):
     assert all(isinstance(node, imports) for node in before) and isinstance(last, ast.If)
 
 
-def test_emojis_are_complete():
-    assert {path.stem for path in (ROOT / "emojis").glob("*.png")} == set(EMOTIONS)
+@pytest.mark.parametrize("folder", EMOJI_SETS, ids=name_of)
+def test_emojis_are_complete(folder):
+    assert {path.stem for path in folder.glob("*.png")} == set(EMOTIONS)
     for emotion in EMOTIONS:
-        image = cv2.imread(str(ROOT / "emojis" / (emotion + ".png")), cv2.IMREAD_UNCHANGED)
+        image = cv2.imread(str(folder / (emotion + ".png")), cv2.IMREAD_UNCHANGED)
         assert image.shape == (512, 512, 4) and image.dtype == np.uint8
         alpha = image[..., 3]
         assert alpha[256, :].min() > 0, "the disc must reach the left and right border"
@@ -145,10 +149,11 @@ def test_emojis_are_complete():
         assert not alpha[[0, 0, -1, -1], [0, -1, 0, -1]].any(), "the corners must be transparent"
 
 
-def test_emojis_differ_when_small():
+@pytest.mark.parametrize("folder", EMOJI_SETS, ids=name_of)
+def test_emojis_differ_when_small(folder):
     small = {}
     for emotion in EMOTIONS:
-        image = cv2.imread(str(ROOT / "emojis" / (emotion + ".png")))
+        image = cv2.imread(str(folder / (emotion + ".png")))
         small[emotion] = cv2.resize(image, (40, 40), interpolation=cv2.INTER_AREA).astype(float)
     for one, other in itertools.combinations(EMOTIONS, 2):
         # A tenth of the picture must differ clearly.

@@ -9,6 +9,7 @@ from conftest import ROOT
 
 from emomask import Settings
 from emomask.media.sources import SourceSettings
+from emomask.web.settings import WebSettings
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
@@ -32,6 +33,7 @@ def fields(settings):
         ("talker", fields(SourceSettings) + node_fields("talker.py", "TalkerSettings")),
         ("listener", fields(Settings) + node_fields("listener.py", "ListenerSettings")),
         ("recorder", node_fields("recorder.py", "RecorderSettings")),
+        ("web", fields(WebSettings)),
     ],
 )
 def test_the_parameter_tables_are_complete_and_current(section, expected):
