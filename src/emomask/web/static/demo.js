@@ -31,6 +31,7 @@ export async function fillDemo(options) {
 }
 
 function pick(button, title, file) {
+  clearTimeout(timer); // this result has the new choices already
   for (const other of $("demo-pictures").children) other.setAttribute("aria-pressed", String(other === button));
   result?.close();
   result = new Result(title, { file });
