@@ -228,8 +228,11 @@ def test_a_token_is_asked_for_and_kept_out_of_the_address(browser, tmp_path):
     with running_site(token_file=str(tmp_path / "token")) as site:
         page = browser.new_page()
         page.goto(site.url)
-        page.get_by_label("Token").fill("a-token-of-sixteen-letters")
+        page.get_by_label("Token").fill("another-token-that-is-wrong")
+        page.get_by_role("button", name="Use it").click()
+        page.locator("#token .error", has_text="ask its operator").wait_for()
         screenshot(page, "token")
+        page.get_by_label("Token").fill("a-token-of-sixteen-letters")
         page.get_by_role("button", name="Use it").click()
         page.get_by_role("button", name="Three people").click()
         page.locator("#demo-result .face").nth(2).wait_for()

@@ -4,6 +4,7 @@
 import json
 import re
 import sys
+import time
 import unittest
 from pathlib import Path
 
@@ -89,6 +90,7 @@ class WebTest(unittest.TestCase):
                 )
             # Images whose faces do not come are shown as soon as the next one is there.
             self.publish(70, with_faces=False)
+            time.sleep(0.5)  # only the newest image waits
             self.publish(200, with_faces=False)
             header, _ = self.shown(visitor, 70)
             self.assertEqual(header["faces"], [])

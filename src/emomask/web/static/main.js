@@ -1,20 +1,30 @@
 // Starts the page: what the server offers, the token where one is needed, and the ways in.
 
 import { fillAddress } from "./address.js";
-import { options, useToken } from "./api.js";
+import { demoPicture, options, useToken } from "./api.js";
 import { fillChoices } from "./choices.js";
 import { fillDemo } from "./demo.js";
-import { $, element } from "./dom.js";
+import { $, announce, element } from "./dom.js";
 import { fillLive, leaveLive } from "./live.js";
 import { enterRobot, leaveRobot } from "./robot.js";
 import { makeTabs } from "./tabs.js";
 import { fillUpload } from "./upload.js";
 
 function askForToken(offered) {
-  $("token").hidden = false;
-  $("token").addEventListener("submit", (event) => {
+  const form = $("token");
+  form.hidden = false;
+  form.addEventListener("submit", async (event) => {
     event.preventDefault();
+    form.querySelector(".error")?.remove();
     useToken($("token-field").value.trim());
+    try {
+      await demoPicture(offered.demo[0].name); // whether it is the right one
+    } catch (error) {
+      form.append(element("p", { className: "notice error" }, error.message));
+      announce(error.message);
+      return;
+    }
+    form.hidden = true;
     fillDemo(offered);
   });
 }
