@@ -1,7 +1,12 @@
 """emomask: faces in camera streams replaced by the emoji of the emotion they show."""
 
-from emomask.faces import EMOTIONS, Box, Face, Masked
-from emomask.settings import Settings
+import os
+
+# onnxruntime 1.32 and later reports its use to Microsoft unless this is set before it is loaded.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+
+from emomask.faces import EMOTIONS, Box, Face, Masked  # noqa: E402
+from emomask.settings import Settings  # noqa: E402
 
 __all__ = ["EMOTIONS", "Box", "Face", "Masked", "Masker", "Settings"]
 

@@ -26,14 +26,20 @@ from emomask.perception.perceiver import Perceiver
 from emomask.settings import Settings
 
 
-def mask_file(source, output, settings: Optional[Settings] = None, files: Optional[FileSettings] = None) -> Counts:
+def mask_file(
+    source: Union[str, Path],
+    output: Union[str, Path],
+    settings: Optional[Settings] = None,
+    files: Optional[FileSettings] = None,
+    progress: Callable[[], None] = lambda: None,
+) -> Counts:
     """Mask the picture or video ``source`` (path or URL) into the file ``output``.
 
-    The result is written beside its name and renamed when it is whole. Raises SourceError when the input cannot be
-    read, SinkError when the result cannot be written or is the input itself, FrameError when a picture cannot be
-    masked, and ModelError when the networks cannot be loaded.
+    The result is written beside its name and renamed when it is whole. ``progress`` is called for each frame of a
+    video, twice. Raises SourceError when the input cannot be read, SinkError when the result cannot be written or is
+    the input itself, FrameError when a picture cannot be masked, and ModelError when the networks cannot be loaded.
     """
-    masker = FileMasker(Plan(settings or Settings(), files or FileSettings()))
+    masker = FileMasker(Plan(settings or Settings(), files or FileSettings()), progress)
     steps = course(masker.plan, Job(str(source), str(output)))
     try:
         tasks = next(steps)

@@ -14,6 +14,7 @@ from emomask.settings import Settings
 CHECKSUMS = "SHA256SUMS"  # as written by sha256sum, beside the models
 
 onnxruntime.set_default_logger_severity(3)
+onnxruntime.disable_telemetry_events()  # a program may have loaded it before emomask could forbid them, see __init__
 
 
 def models_folder(settings: Settings) -> Path:

@@ -56,11 +56,7 @@ def serve(connection: Connection, job: VideoJob) -> None:
 
 def _masked(connection: Connection, job: VideoJob) -> Dict[str, int]:
     # Here, so that the server, which imports this file too, does without FFmpeg.
-    from emomask.offline.course import course
-    from emomask.offline.file_settings import FileSettings
-    from emomask.offline.files import FileMasker
-    from emomask.offline.inputs import Job
-    from emomask.offline.plan import Plan
+    from emomask.offline.files import mask_file
 
     steps = 2 * _checked(job)  # every frame is looked at and written
     done = 0
@@ -71,14 +67,7 @@ def _masked(connection: Connection, job: VideoJob) -> Dict[str, int]:
         if steps:
             _tell(connection, progress=min(1.0, done / steps))
 
-    masker = FileMasker(Plan(job.settings, FileSettings()), progress)
-    way = course(masker.plan, Job(job.source, job.output))
-    try:
-        tasks = next(way)
-        while True:
-            tasks = way.send([masker.do(task) for task in tasks])
-    except StopIteration as end:
-        counts = end.value
+    counts = mask_file(job.source, job.output, job.settings, progress=progress)
     return {"frames": counts.frames, "faces": counts.faces, "withheld": counts.failed}
 
 
