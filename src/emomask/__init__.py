@@ -5,8 +5,8 @@ import os
 # onnxruntime 1.32 and later reports its use to Microsoft unless this is set before it is loaded.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
-from emomask.faces import EMOTIONS, Box, Face, Masked  # noqa: E402
-from emomask.settings import Settings  # noqa: E402
+from emomask.faces import EMOTIONS, Box, Face, Masked
+from emomask.settings import Settings
 
 __all__ = ["EMOTIONS", "Box", "Face", "Masked", "Masker", "Settings"]
 
