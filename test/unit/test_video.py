@@ -364,3 +364,16 @@ def test_the_aspect_of_pixels_and_the_kind_of_colours(tmp_path):
         assert movie.colors == (1, 13)
     with Movie(turn(path, 0, 1, -1, 0)) as movie:
         assert movie.aspect == Fraction(11, 16)
+
+
+def test_the_usual_preset_is_quick_and_its_files_are_small(tmp_path, astronaut):
+    """superfast alone takes far more space than veryfast for a picture that stands still."""
+    image = np.ascontiguousarray(astronaut[:256, :256])
+    sizes = {}
+    for preset in (None, "veryfast", "ultrafast"):
+        path = tmp_path / ("%s.mp4" % preset)
+        with VideoSink(path, 256, 256, 25, preset=preset) as sink:
+            for shift in range(50):
+                sink.write(np.roll(image, shift // 10, axis=1))
+        sizes[preset] = path.stat().st_size
+    assert sizes[None] < 1.3 * sizes["veryfast"] and sizes[None] < 0.6 * sizes["ultrafast"], sizes
