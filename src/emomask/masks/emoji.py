@@ -1,5 +1,6 @@
 """Emojis: one picture for each emotion, opaque, turned with the head."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import List, NamedTuple, Optional, Tuple
 
@@ -40,7 +41,8 @@ class Emoji:
 
     def __init__(self, folder: str = ""):
         place = Path(folder).expanduser() if folder else share_folder() / "emojis"
-        self._drawings = {emotion: _load(place / (emotion + ".png")) for emotion in EMOTIONS}
+        with ThreadPoolExecutor() as threads:
+            self._drawings = dict(zip(EMOTIONS, threads.map(_load, [place / (name + ".png") for name in EMOTIONS])))
 
     def cover(self, image: np.ndarray, region: Region, emotion: str) -> Optional[Box]:
         """See ``Style.cover``; the emoji is round, so it replaces the circle around the region."""
