@@ -80,10 +80,10 @@ def stream_masker():
 
 @pytest.fixture
 def small_disk(tmp_path):
-    """A folder that is a disk of its own, of 256 kB; skips the test where none can be mounted."""
+    """A folder that is a disk of its own, of 384 kB; skips the test where none can be mounted."""
     folder = tmp_path / "disk"
     folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(folder)]
+    mount = ["mount", "-t", "tmpfs", "-o", "size=384k", "tmpfs", str(folder)]
     if os.geteuid() or subprocess.run(mount, stderr=subprocess.PIPE).returncode:
         pytest.skip("mounting a small disk needs root, and a container that may mount")
     yield folder
