@@ -62,6 +62,25 @@ def workers():
     return [int(line) for line in found.split()]
 
 
+def mask_and_kill(cluster, source, output, moments):
+    """Mask ``source`` on the cluster; as soon as each of ``moments`` is true, a worker is killed."""
+    program = "import sys; from emomask.cli import main; sys.exit(main())"
+    command = [sys.executable, "-c", program, "mask", str(source), "-o", str(output), "--cluster", cluster]
+    run = subprocess.Popen(command)
+    end = time.monotonic() + 120
+    try:
+        for has_come in moments:
+            while not has_come():
+                assert run.poll() is None and time.monotonic() < end
+                time.sleep(0.005)
+            there = workers()
+            assert there
+            os.kill(there[0], signal.SIGKILL)
+        assert run.wait(120) == 0
+    finally:
+        run.kill()
+
+
 def test_a_cluster_gives_what_one_process_gives(cluster, photos, tmp_path, capsys):
     assert main(["mask", str(photos), "-o", str(tmp_path / "one"), "--threads", "1"]) == 0
     (photos / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n cut")
@@ -73,21 +92,8 @@ def test_a_cluster_gives_what_one_process_gives(cluster, photos, tmp_path, capsy
 
 
 def test_a_worker_that_is_killed_costs_nothing(cluster, photos, tmp_path):
-    program = "import sys; from emomask.cli import main; sys.exit(main())"
     output = tmp_path / "out"
-    command = [sys.executable, "-c", program, "mask", str(photos), "-o", str(output), "--cluster", cluster]
-    run = subprocess.Popen(command)
-    end = time.monotonic() + 120
-    try:
-        while not (output.is_dir() and any(output.glob("*.png"))):
-            assert run.poll() is None and time.monotonic() < end
-            time.sleep(0.02)
-        there = workers()
-        assert there
-        os.kill(there[0], signal.SIGKILL)
-        assert run.wait(120) == 0
-    finally:
-        run.kill()
+    mask_and_kill(cluster, photos, output, [lambda: output.is_dir() and any(output.glob("*.png"))])
     assert sorted(path.name for path in output.iterdir()) == ["%d.png" % number for number in range(8)]
     for number in range(8):
         before, after = (cv2.imread(str(folder / ("%d.png" % number))) for folder in (photos, output))
@@ -98,21 +104,9 @@ def test_a_long_video_is_spread_and_a_worker_that_is_killed_costs_nothing(cluste
     """Each of two workers is killed once, in the middle of the work on one video."""
     output = tmp_path / "out.mp4"
     folder = tmp_path / ".out.mp4.emomask"
-    program = "import sys; from emomask.cli import main; sys.exit(main())"
-    command = [sys.executable, "-c", program, "mask", str(long_clip), "-o", str(output), "--cluster", cluster]
-    run = subprocess.Popen(command)
-    end = time.monotonic() + 120
-    try:
-        for step in ("looked-*", "packets-*"):
-            while not any(folder.glob(step)):
-                assert run.poll() is None and time.monotonic() < end
-                time.sleep(0.005)
-            there = workers()
-            assert there
-            os.kill(there[0], signal.SIGKILL)
-        assert run.wait(120) == 0
-    finally:
-        run.kill()
+    mask_and_kill(
+        cluster, long_clip, output, [lambda: any(folder.glob("looked-*")), lambda: any(folder.glob("packets-*"))]
+    )
     assert_masked(long_clip, output)
     assert [path.name for path in tmp_path.iterdir()] == ["out.mp4"]
 
