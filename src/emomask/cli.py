@@ -15,7 +15,7 @@ from emomask.media.address import one_line, without_secrets
 from emomask.offline.file_settings import FileSettings
 from emomask.offline.inputs import STANDARD
 from emomask.outputs import unwritable
-from emomask.settings import Settings
+from emomask.settings import EMOTION_NETWORKS, Settings
 from emomask.training.fer2013 import SPLITS
 from emomask.web.settings import WebSettings
 
@@ -99,7 +99,9 @@ def _parser() -> argparse.ArgumentParser:
 
     train = commands.add_parser("train", help="train a network")
     networks = train.add_subparsers(dest="network", metavar="NETWORK", required=True)
-    emotion = networks.add_parser("emotion", help="the 42x42 emotion network, on FER2013")
+    emotion = networks.add_parser("emotion", help="a 42x42 emotion network, on FER2013")
+    emotion.add_argument("--network", default=EMOTION_NETWORKS[0], choices=EMOTION_NETWORKS)
+    emotion.add_argument("--votes", type=Path, metavar="CSV", help="FER+'s fer2013new.csv: learn from its votes, too")
     emotion.add_argument("--epochs", type=_positive, default=50)
     emotion.add_argument(
         "--keep-duplicates", action="store_true", help="train also on pictures that stand in a test split (customary)"
@@ -116,14 +118,21 @@ def _parser() -> argparse.ArgumentParser:
 
     evaluate = commands.add_parser("evaluate", help="measure a network")
     subjects = evaluate.add_subparsers(dest="subject", metavar="SUBJECT", required=True)
-    emotion = subjects.add_parser("emotion", help="the emotion network on a split of FER2013")
-    emotion.add_argument("--split", default="PrivateTest", choices=SPLITS)
+    emotion = subjects.add_parser("emotion", help="the emotion network on FER2013, or the whole chain on pictures")
+    what = emotion.add_mutually_exclusive_group(required=True)
+    what.add_argument("--data", help="fer2013.csv[.xz]: the network alone, on its crops")
+    what.add_argument("--images", help="folder or zip with pictures: detector, landmarks, crop and network")
+    emotion.add_argument("--split", default="PrivateTest", choices=SPLITS, help="of FER2013")
+    emotion.add_argument(
+        "--labels", metavar="CSV", help="columns image, emotion (default: emotions.csv beside the pictures)"
+    )
+    emotion.add_argument("--steps", action="store_true", help="also what each step of the chain is worth, for --images")
     emotion.set_defaults(run=_evaluate_emotion)
     landmarks = subjects.add_parser("landmarks", help="the landmark network on the hand-made validation photos")
     landmarks.add_argument("--boxes", default="detector", choices=("detector", "ideal"))
     landmarks.set_defaults(run=_evaluate_landmarks)
+    landmarks.add_argument("--data", required=True, help="zip or folder with landmarks.csv")
     for subject in (emotion, landmarks):
-        subject.add_argument("--data", required=True, help="fer2013.csv[.xz]; zip or folder with landmarks.csv")
         subject.add_argument("--json", type=Path, help="write the figures there, as one flat object")
         _add_settings(subject, Settings)
     return parser
@@ -320,7 +329,16 @@ def _train_emotion(options) -> int:
     _prepare_torch(options.threads)
     from emomask.training.emotion import train_emotion
 
-    print(train_emotion(options.data, options.output, options.epochs, options.keep_duplicates, options.seed))
+    path = train_emotion(
+        options.data,
+        options.output,
+        options.network,
+        options.votes,
+        options.epochs,
+        options.keep_duplicates,
+        options.seed,
+    )
+    print(path)
     return 0
 
 
@@ -343,9 +361,15 @@ def _prepare_torch(threads: int) -> None:
 
 
 def _evaluate_emotion(options) -> int:
-    from emomask.evaluation.emotion import evaluate_emotion
+    if options.images:
+        from emomask.evaluation.emotion_pictures import evaluate_emotion_pictures
 
-    return _report(evaluate_emotion(options.data, options.split, _settings(options)), options.json)
+        figures = evaluate_emotion_pictures(options.images, options.labels, _settings(options), options.steps)
+    else:
+        from emomask.evaluation.emotion import evaluate_emotion
+
+        figures = evaluate_emotion(options.data, options.split, _settings(options))
+    return _report(figures, options.json)
 
 
 def _evaluate_landmarks(options) -> int:

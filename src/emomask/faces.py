@@ -7,6 +7,13 @@ import numpy as np
 
 # FER2013's order; probabilities everywhere are in this order.
 EMOTIONS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
+NEUTRAL = "neutral"  # shown as well where no emotion is known
+
+
+def shown_emotion(probabilities: np.ndarray, unsure: float) -> str:
+    """The name of the most probable emotion of ``(7,)`` probabilities; neutral when none reaches ``unsure``."""
+    best = int(np.argmax(probabilities))
+    return EMOTIONS[best] if probabilities[best] >= unsure else NEUTRAL
 
 
 class Box(NamedTuple):
@@ -92,7 +99,7 @@ class Face:
     box: Box
     landmarks: np.ndarray
     score: float
-    emotion: str = "neutral"
+    emotion: str = NEUTRAL
     probabilities: np.ndarray = field(default_factory=lambda: np.array([0, 0, 0, 0, 0, 0, 1], np.float32))
     track_id: int = 0
     covered: Optional[Box] = None

@@ -78,6 +78,7 @@ LANDMARKERS = ("fast", "face_alignment", "auto")
 STYLES = ("emoji", "blur", "pixelate", "solid")
 FAILURE_MODES = ("drop", "pixelate")
 SMALLEST_DETECTION_SIZE = 96  # pixels; in less even a face that fills the frame is missed
+EMOTION_NETWORKS = ("resnet42", "cnn42")
 DEVICES = ("auto", "cpu", "cuda")
 
 
@@ -107,6 +108,12 @@ class Settings(Validated):
     )
     face_alignment_weights: str = setting(
         "", "torch hub folder (it holds 'checkpoints') with the library's weights; empty: torch's own"
+    )
+    emotion_network: str = setting(
+        "resnet42", "what classifies the emotion; cnn42: the paper's network, less accurate", EMOTION_NETWORKS
+    )
+    unsure: float = setting(
+        0.35, "probability below which an emotion is not shown: the emoji is then the neutral one", low=0.0, high=1.0
     )
     device: str = setting("auto", "where the networks run", DEVICES)
     threads: int = setting(0, "processor threads of the networks; 0: one for each core", low=0, high=256)

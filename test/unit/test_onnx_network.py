@@ -86,7 +86,7 @@ def test_a_copy_of_the_models_serves(copied_models):
     assert Masker(Settings(models=str(copied_models))).process(np.zeros((64, 64, 3), np.uint8)).faces == []
 
 
-@pytest.mark.parametrize("name", ["cnn42.onnx", "landmarks68.onnx"])
+@pytest.mark.parametrize("name", ["cnn42.onnx", "resnet42.onnx", "landmarks68.onnx"])
 @pytest.mark.parametrize("damage", ["missing", "truncated", "one bit", "empty"])
 def test_a_missing_or_damaged_model_is_named(copied_models, name, damage):
     path = copied_models / name
@@ -96,15 +96,16 @@ def test_a_missing_or_damaged_model_is_named(copied_models, name, damage):
     else:
         data[len(data) // 2] ^= 1
         path.write_bytes({"truncated": data[: len(data) // 2], "one bit": data, "empty": b""}[damage])
+    network = name[:-5] if name in ("cnn42.onnx", "resnet42.onnx") else "resnet42"
     with pytest.raises(ModelError, match=name) as failure:
-        Masker(Settings(models=str(copied_models)))
+        Masker(Settings(models=str(copied_models), emotion_network=network))
     assert ("cannot be read" if damage == "missing" else "damaged") in str(failure.value)
 
 
 def test_without_a_list_a_damaged_model_is_still_an_error(copied_models):
     (copied_models / CHECKSUMS).unlink()
-    (copied_models / "cnn42.onnx").write_bytes(b"not a model")
-    with pytest.raises(ModelError, match="cnn42.onnx is not a usable ONNX model"):
+    (copied_models / "resnet42.onnx").write_bytes(b"not a model")
+    with pytest.raises(ModelError, match="resnet42.onnx is not a usable ONNX model"):
         Masker(Settings(models=str(copied_models)))
 
 
@@ -114,5 +115,5 @@ def test_a_folder_that_is_not_there_is_an_error(tmp_path):
 
 
 def test_the_checksum_is_that_of_the_file():
-    path = models_folder(Settings()) / "cnn42.onnx"
-    assert Masker().models["emotion"] == hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+    path = models_folder(Settings()) / "resnet42.onnx"
+    assert Masker().models["emotion resnet42"] == hashlib.sha256(path.read_bytes()).hexdigest()[:12]

@@ -119,6 +119,18 @@ def test_a_real_change_is_shown_soon():
     assert names[29] == "neutral" and names.index("angry") - 30 < 0.6 * 30
 
 
+def test_doubt_is_shown_as_neutral_and_without_flicker():
+    settings = Settings(smoothing=0.5, unsure=0.4)
+    certain, doubtful = [probabilities("happy")] * 30, [probabilities("happy", 0.2)] * 60
+    names = shown(settings, certain + doubtful + certain)
+    assert names[29] == "happy" and names[89] == "neutral" and names[-1] == "happy"
+    assert sum(first != second for first, second in zip(names, names[1:])) == 2
+    # Around the limit what is shown stays: neutral is left for what reaches it, and taken up clearly below it.
+    around = [probabilities("happy", 0.38 + 0.015 * (index % 2)) for index in range(60)]
+    assert set(shown(settings, certain + around)) == {"happy"}
+    assert set(shown(settings, doubtful + around)) == {"neutral"}
+
+
 def test_without_smoothing_each_frame_speaks_for_itself():
     sequence = [probabilities("happy"), probabilities("sad"), probabilities("happy")]
     assert shown(Settings(smoothing=0), sequence) == ["happy", "sad", "happy"]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import List, Optional, Tuple
 
 from emomask.errors import DataError, described
-from emomask.faces import EMOTIONS, Box, Face
+from emomask.faces import EMOTIONS, NEUTRAL, Box, Face
 from emomask.masks.region import Region
 
 FOUND, REMEMBERED, EDITED = "found", "remembered", "edited"
@@ -28,7 +28,7 @@ class Mark:
     track: int
     box: Box
     region: Region
-    emotion: str = "neutral"
+    emotion: str = NEUTRAL
     probabilities: Tuple[float, ...] = ()
     score: float = 0.0
     origin: str = EDITED
@@ -85,7 +85,7 @@ class Mark:
                 region = Region(*_numbers([region[name] for name in names[:4]] + [region.get("angle", 0.0)], 5))
             if region.half_width <= 0 or region.half_height <= 0:
                 raise DataError("a region has no size")
-            emotion = values.get("emotion", "neutral")
+            emotion = values.get("emotion", NEUTRAL)
             if emotion not in EMOTIONS:
                 raise DataError("the emotion %r is not one of %s" % (emotion, ", ".join(EMOTIONS)))
             return cls(

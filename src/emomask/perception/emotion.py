@@ -11,7 +11,6 @@ from emomask.perception.geometry import SquareCrop, roll
 from emomask.perception.onnx_network import OnnxNetwork, checksum, models_folder, read_model
 from emomask.settings import Settings
 
-FILE = "cnn42.onnx"
 SIZE = 42
 
 # Where faces lie in FER2013, as fractions of the side of its pictures: medians over 600 pictures of its Training split,
@@ -24,12 +23,16 @@ LARGER = 1.035  # the larger of both extents, each over its median, is this much
 
 
 class EmotionClassifier:
-    """Runs the paper's network on each face and its mirror image. Raises ModelError when the file cannot be used."""
+    """Runs a network on each face and its mirror image: ``settings.emotion_network``.
+
+    Raises ModelError when its file cannot be used.
+    """
 
     def __init__(self, settings: Settings):
-        model = read_model(models_folder(settings) / FILE)
+        name = settings.emotion_network + ".onnx"
+        model = read_model(models_folder(settings) / name)
         self.checksum = checksum(model)
-        self._network = OnnxNetwork(model, FILE, settings)
+        self._network = OnnxNetwork(model, name, settings)
 
     def classify(self, frame: np.ndarray, landmarks: Sequence[np.ndarray]) -> np.ndarray:
         """Float32 ``(N, 7)`` probabilities in the order of ``EMOTIONS`` for N sets of 68 landmarks in ``frame``.
@@ -38,18 +41,29 @@ class EmotionClassifier:
         """
         if not len(landmarks):
             return np.empty((0, len(EMOTIONS)), np.float32)
-        crops = np.stack([emotion_crop(frame, points) for points in landmarks])[:, None]
-        both = self.probabilities(np.concatenate([crops, crops[..., ::-1]]))
-        return both.reshape(2, len(landmarks), -1).mean(axis=0)
+        return self.classify_crops(np.stack([emotion_crop(frame, points) for points in landmarks])[:, None])
 
-    def probabilities(self, crops: np.ndarray) -> np.ndarray:
-        """Float32 ``(N, 7)`` for grey crops ``(N, 1, 42, 42)``, 0..255."""
-        (logits,) = self._network.run(crops.astype(np.float32))
-        return softmax(logits)
+    def classify_crops(self, crops: np.ndarray) -> np.ndarray:
+        """Likewise for N grey crops ``(N, 1, 42, 42)``, 0..255.
+
+        The mean of both views and of all that the network says: a network that has learnt from people's votes on
+        each picture, too, says what they would vote for.
+        """
+        outputs = self._network.run(np.concatenate([crops, crops[..., ::-1]]).astype(np.float32))
+        return np.mean([softmax(logits).reshape(2, len(crops), -1).mean(axis=0) for logits in outputs], axis=0)
+
+    def label_probabilities(self, crops: np.ndarray) -> np.ndarray:
+        """Float32 ``(N, 7)``: how probable each of FER2013's labels is for grey crops ``(N, 1, 42, 42)``, 0..255."""
+        return softmax(self._network.run(crops.astype(np.float32))[0])
 
 
 def emotion_crop(frame: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
     """The uint8 42 x 42 grey crop of a face, upright and framed as the faces in FER2013 are."""
+    return grey_crop(frame, emotion_square(landmarks))
+
+
+def emotion_square(landmarks: np.ndarray, upright: bool = True) -> SquareCrop:
+    """The square of a face that ``EmotionClassifier`` is to see; ``upright``: turned by the head's roll."""
     eyes = (landmarks[LEFT_EYE].mean(axis=0) + landmarks[RIGHT_EYE].mean(axis=0)) / 2
     mouth = landmarks[MOUTH].mean(axis=0)
     angle = roll(landmarks)
@@ -59,8 +73,12 @@ def emotion_crop(frame: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
     width = float(np.linalg.norm(landmarks[RIGHT_EYE].mean(axis=0) - landmarks[LEFT_EYE].mean(axis=0)))
     side = max(height / EYES_TO_MOUTH, width / EYES_APART, 2.0) / LARGER
     center = (eyes + mouth) / 2 - down * (MIDDLE_DOWN - 0.5) * side
-    crop = SquareCrop(float(center[0]), float(center[1]), side * SIZE / FER2013_SIDE, angle)
-    return cv2.cvtColor(crop.cut(frame, SIZE), cv2.COLOR_BGR2GRAY)
+    return SquareCrop(float(center[0]), float(center[1]), side * SIZE / FER2013_SIDE, angle if upright else 0.0)
+
+
+def grey_crop(frame: np.ndarray, square: SquareCrop) -> np.ndarray:
+    """``square`` of ``frame`` (uint8 H x W x 3 BGR) as a uint8 42 x 42 grey picture."""
+    return cv2.cvtColor(square.cut(frame, SIZE), cv2.COLOR_BGR2GRAY)
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:

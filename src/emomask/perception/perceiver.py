@@ -6,7 +6,7 @@ from typing import Dict, List, Sequence
 import numpy as np
 
 from emomask.errors import FrameError
-from emomask.faces import EMOTIONS, Box, Face
+from emomask.faces import Box, Face, shown_emotion
 from emomask.masks.region import face_box
 from emomask.perception.detection import Detection, create_detector
 from emomask.perception.emotion import EmotionClassifier
@@ -41,7 +41,7 @@ class Perceiver:
         return {
             "detector %s" % self.settings.detector: self._detector.checksum,
             "landmarks %s" % self.settings.landmarks: self._landmarker.checksum,
-            "emotion": self._classifier.checksum,
+            "emotion %s" % self.settings.emotion_network: self._classifier.checksum,
         }
 
     def detect(self, frame: np.ndarray, threshold: float, is_picture: bool) -> List[Detection]:
@@ -68,7 +68,7 @@ class Perceiver:
         faces = self.faces(frame, self.detect(frame, self.settings.detection_threshold, is_picture=True))
         for index, (face, values) in enumerate(zip(faces, self.emotions(frame, faces))):
             face.probabilities = values
-            face.emotion = EMOTIONS[int(np.argmax(values))]
+            face.emotion = shown_emotion(values, self.settings.unsure)
             face.track_id = index + 1
         return faces
 

@@ -7,7 +7,7 @@ from typing import List, Optional, Tuple
 import lap
 import numpy as np
 
-from emomask.faces import EMOTIONS, Box, Face
+from emomask.faces import EMOTIONS, NEUTRAL, Box, Face, shown_emotion
 from emomask.settings import Settings
 
 # A detection weaker than a new face needs still continues a face that is already followed (ByteTrack, Zhang et al.,
@@ -20,6 +20,7 @@ LOST_GROWTH = 0.5  # a held region grows by this fraction of its size per second
 VELOCITY_MEMORY = 0.15  # seconds over which the motion is averaged
 COASTING = 0.3  # seconds after which a held face has lost most of its speed
 SWITCH_LEAD = 0.15  # another emotion is shown when its smoothed probability leads by this much
+UNSURE_SLACK = 0.05  # an emotion that is shown gives way to neutral when it is this much less probable than it must be
 EMOTION_PERIOD = 0.09  # seconds between two looks at the emotion of a face: about ten a second, one for a slow stream
 MAX_DISTANCE = 0.75  # centres further apart than this fraction of the face's size are different faces
 SAME_PLACE = 0.3  # intersection over union from which a detection is where a face is expected
@@ -80,17 +81,19 @@ class Track:
         """Whether the emotion of this face, seen at ``time``, is to be looked at again."""
         return not self.face.held and (self.felt is None or time - self.felt >= EMOTION_PERIOD)
 
-    def feel(self, probabilities: np.ndarray, time: float, smoothing: float) -> None:
+    def feel(self, probabilities: np.ndarray, time: float, smoothing: float, unsure: float) -> None:
         """Mix new emotion probabilities into the smoothed ones and choose what is shown, with hysteresis."""
         face = self.face
         if self.felt is None or smoothing == 0:
             face.probabilities = probabilities
-            face.emotion = EMOTIONS[int(np.argmax(probabilities))]
+            face.emotion = shown_emotion(probabilities, unsure)
         else:
             weight = 1 - math.exp(-max(0.0, time - self.felt) / smoothing)
             face.probabilities = face.probabilities + weight * (probabilities - face.probabilities)
             best, shown = int(np.argmax(face.probabilities)), EMOTIONS.index(face.emotion)
-            if face.probabilities[best] > face.probabilities[shown] + SWITCH_LEAD:
+            if face.probabilities[best] < unsure - UNSURE_SLACK:
+                face.emotion = NEUTRAL
+            elif face.probabilities[best] > max(unsure, face.probabilities[shown] + SWITCH_LEAD):
                 face.emotion = EMOTIONS[best]
         self.felt = time
 
@@ -101,6 +104,7 @@ class Tracker:
     def __init__(self, settings: Settings):
         self._hold = settings.hold
         self._smoothing = settings.smoothing
+        self._unsure = settings.unsure
         self._threshold = settings.detection_threshold
         self.tracks: List[Track] = []
         self._next_id = 1
@@ -144,7 +148,7 @@ class Tracker:
     def feel(self, tracks: List[Track], probabilities: np.ndarray, time: float) -> None:
         """Give ``tracks`` their newly classified emotions, ``(N, 7)``."""
         for track, values in zip(tracks, probabilities):
-            track.feel(values, time, self._smoothing)
+            track.feel(values, time, self._smoothing, self._unsure)
 
     def _match(self, faces: List[Face], time: float):
         if not self.tracks or not faces:

@@ -2,21 +2,30 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Callable, Tuple
 
 import numpy as np
 import torch
 from torch.nn import functional
 
 from emomask.errors import DataError
+from emomask.faces import EMOTIONS
 from emomask.training import augment
 from emomask.training.augment import Variation
+from emomask.training.calibration import Calibrated, fit_temperature
+from emomask.training.emotion_networks import ResNet42
 from emomask.training.fer2013 import SIDE, Fer2013, read_fer2013, without_blank, without_duplicates_of
-from emomask.training.loop import Stage, batch_starts, seed_everything, train_in_stages
+from emomask.training.ferplus import emotion_shares, label_probabilities, with_votes
+from emomask.training.half_precision import store_in_half_precision
+from emomask.training.loop import Stage, add_to_summary, batch_starts, seed_everything, train_in_stages
 from emomask.training.networks import Cnn42, export_onnx, set_dropout
 
 VIEW = Cnn42.input_size
+CROP = VIEW / SIDE  # of the network's view, as a fraction of FER2013's pictures
 BATCH = 128
 WEIGHT_DECAY = 0.05
+VOTES_SHARE = 0.5  # of FER+ in what is to be learnt of the labels
+TINY = 1e-6
 
 
 def split_rows(data: Fer2013, keep_duplicates: bool, seed: int):
@@ -45,86 +54,142 @@ def split_rows(data: Fer2013, keep_duplicates: bool, seed: int):
 
 @dataclass(frozen=True)
 class EmotionStage(Stage):
-    """A stage with its dropout."""
+    """A stage with its dropout, the side in pixels of the pictures that it trains on, and the weight of the votes."""
 
     dropout: float
+    side: int
+    vote_weight: float = 0.0
 
 
-# Variation keeps the network from learning the pictures by heart; it ends on pictures much as they are.
-STAGES = (
-    EmotionStage(
-        "first",
-        11 / 16,
-        0.002,
-        Variation(14, (0.78 * VIEW / SIDE, 1.16 * VIEW / SIDE), 0.075, (0.25, 0.08), (0.1, 0.4), (0.15, 0.35)),
-        dropout=0.3,
+@dataclass(frozen=True)
+class Recipe:
+    """How a network is trained: what makes it, and its stages."""
+
+    network: Callable[[], torch.nn.Module]
+    stages: Tuple[EmotionStage, ...]
+
+
+STRONG = Variation(14, (0.78 * CROP, 1.16 * CROP), 0.075, (0.25, 0.08), (0.1, 0.4), (0.15, 0.35))
+MEDIUM = Variation(12, (0.82 * CROP, 1.13 * CROP), 0.07, (0.25, 0.08), (0.2, 0.35), (0.15, 0.3))
+MILD = Variation(10, (0.86 * CROP, 1.1 * CROP), 0.06, (0.1, 0.03), (0.0, 1.0), (0.0, 0.0))
+
+# Variation keeps a network from learning the pictures by heart; it ends on pictures much as they are. The residual
+# network first sees small pictures, which takes a third of the time (progressive resizing: Tan and Le, ICML 2021).
+RECIPES = {
+    "cnn42": Recipe(
+        Cnn42,
+        (
+            EmotionStage("first", 11 / 16, 0.002, STRONG, dropout=0.3, side=42),
+            EmotionStage("second", 5 / 16, 0.0007, MILD, dropout=0.25, side=42),
+        ),
     ),
-    EmotionStage(
-        "second",
-        5 / 16,
-        0.0007,
-        Variation(10, (0.86 * VIEW / SIDE, 1.1 * VIEW / SIDE), 0.06, (0.1, 0.03), (0.0, 1.0), (0.0, 0.0)),
-        dropout=0.25,
+    "resnet42": Recipe(
+        ResNet42,
+        (
+            EmotionStage("first", 1 / 2, 0.003, STRONG, dropout=0.2, side=30),
+            EmotionStage("second", 1 / 2, 0.002, MEDIUM, dropout=0.3, side=42, vote_weight=0.5),
+        ),
     ),
-)
+}
 
 
-def _batches(variation: Variation, data: Fer2013):
+@dataclass(frozen=True)
+class Targets:
+    """What is to be learnt of each row: probabilities ``(N, 7)`` float32 of its label and of the votes on it."""
+
+    labels: torch.Tensor
+    votes: torch.Tensor
+
+    @classmethod
+    def of(cls, data: Fer2013, smoothing: float) -> "Targets":
+        """Smoothed labels, mixed with what the votes tell of them; without votes the labels stand in for them."""
+        labels = functional.one_hot(torch.from_numpy(data.labels), len(EMOTIONS)).float()
+        smoothed = labels * (1 - smoothing) + smoothing / len(EMOTIONS)
+        if data.votes is None:
+            return cls(smoothed, labels)
+        mixed = smoothed * (1 - VOTES_SHARE) + torch.from_numpy(label_probabilities(data)) * VOTES_SHARE
+        return cls(mixed, torch.from_numpy(emotion_shares(data)))
+
+    def loss_of(self, network, images, labels, votes, vote_weight):
+        """Cross entropies of the network's outputs.
+
+        That of the votes is adjusted by the emotions' frequencies (Menon et al., ICLR 2021), so that the network learns
+        to tell rare emotions as well as frequent ones.
+        """
+        outputs = network(images)
+        loss = functional.cross_entropy(outputs[0], labels)
+        if len(outputs) == 1 or not vote_weight:
+            return loss
+        frequencies = self.votes.mean(dim=0).clamp(min=TINY)
+        return loss + vote_weight * functional.cross_entropy(outputs[1] + frequencies.log(), votes)
+
+
+def _batches(stage: EmotionStage, data: Fer2013, targets: Targets):
     """The batches of an epoch (a function of its number), and how many there are."""
     images = torch.from_numpy(data.images)[:, None]
-    labels = torch.from_numpy(data.labels)
     starts = batch_starts(len(data), BATCH)
 
     def epoch_batches(_epoch):
-        order = torch.randperm(len(labels))
+        order = torch.randperm(len(data))
         for start in starts:
             rows = order[start : start + BATCH]
-            maps, _ = variation.maps(len(rows))
-            yield variation.spoilt(augment.sample(images[rows].float(), maps, VIEW)), labels[rows]
+            maps, _ = stage.variation.maps(len(rows))
+            views = stage.variation.spoilt(augment.sample(images[rows].float(), maps, stage.side))
+            yield views, targets.labels[rows], targets.votes[rows], stage.vote_weight
 
     return epoch_batches, len(starts)
 
 
 @torch.no_grad()
-def _accuracy(network, data: Fer2013) -> float:
-    """Share of right answers on the central 42x42 view."""
+def _outputs(network, data: Fer2013, mirrored=False):
+    """A list of arrays ``(N, 7)``, one for each output: the logits of the central 42x42 views."""
     margin = (SIDE - VIEW) // 2
-    images = torch.from_numpy(data.images)[:, None, margin : margin + VIEW, margin : margin + VIEW]
-    right = 0
-    for start in range(0, len(data), 512):
-        answers = network(images[start : start + 512].float()).argmax(dim=1).numpy()
-        right += int((answers == data.labels[start : start + 512]).sum())
-    return right / len(data)
+    views = data.images[:, None, margin : margin + VIEW, margin : margin + VIEW]
+    images = torch.from_numpy(np.ascontiguousarray(views[..., ::-1] if mirrored else views))
+    parts = [network(images[start : start + 512].float()) for start in range(0, len(data), 512)]
+    return [torch.cat(logits).numpy() for logits in zip(*parts)]
 
 
-def train_emotion(data, folder, epochs=50, keep_duplicates=False, seed=0, smoothing=0.1) -> Path:
-    """Train ``Cnn42`` on the FER2013 file ``data`` and return the path of ``folder/cnn42.onnx``.
+def _accuracy(network, data: Fer2013) -> float:
+    """Share of right answers on the central views."""
+    return float((_outputs(network, data)[0].argmax(axis=1) == data.labels).mean())
 
-    Two stages (``STAGES``), each with ``checkpoint.pt`` (a second call goes on from it), ``history.json`` and
-    ``learning_curve.png`` in a folder of its own; ``folder/summary.json`` tells the end. Method: random affine views,
-    label smoothing (Szegedy et al., 2016), dropout, AdamW with a one-cycle schedule, averaged weights; no row of
-    PublicTest or PrivateTest is trained on.
 
-    Raises DataError when the file cannot be read or the folder holds checkpoints of another training.
+def train_emotion(
+    data, folder, network="cnn42", votes=None, epochs=50, keep_duplicates=False, seed=0, smoothing=0.1
+) -> Path:
+    """Train one of ``RECIPES`` on the FER2013 file ``data`` and return the path of its ONNX file in ``folder``.
+
+    ``votes``: path of FER+'s table; its votes then make half of what is to be learnt, the labels the other half. Each
+    stage keeps ``checkpoint.pt`` (a second call goes on from it), ``history.json`` and ``learning_curve.png`` in a
+    folder of its own; ``folder/summary.json`` tells the end. Method: random affine views, label smoothing (Szegedy et
+    al., 2016), dropout, AdamW with a one-cycle schedule, averaged weights, temperature scaling on the validation
+    rows (PublicTest); no row of PublicTest or PrivateTest is trained on.
+
+    Raises DataError when a file cannot be read or the folder holds checkpoints of another training.
     """
     seed_everything(seed)
-    training, validation = split_rows(read_fer2013(data), keep_duplicates, seed)
+    table = read_fer2013(data)
+    training, validation = split_rows(with_votes(table, votes) if votes else table, keep_duplicates, seed)
+    targets = Targets.of(training, smoothing)
+    recipe = RECIPES[network]
 
-    def batches_of(stage, network):
-        set_dropout(network, stage.dropout)
-        return _batches(stage.variation, training)
+    def batches_of(stage, model):
+        set_dropout(model, stage.dropout)
+        return _batches(stage, training, targets)
 
-    network = train_in_stages(
-        Cnn42().to(memory_format=torch.channels_last),  # twice as fast as NCHW on a CPU
+    trained = train_in_stages(
+        recipe.network().to(memory_format=torch.channels_last),  # twice as fast as NCHW on a CPU
         folder,
         epochs,
-        STAGES,
+        recipe.stages,
         batches_of,
-        lambda model, images, labels: functional.cross_entropy(model(images), labels, label_smoothing=smoothing),
+        targets.loss_of,
         lambda model: {"validation_accuracy": _accuracy(model, validation)},
         settings={
-            "network": "cnn42",
+            "network": network,
             "keep_duplicates": keep_duplicates,
+            "votes": VOTES_SHARE if votes else 0.0,
             "seed": seed,
             "smoothing": smoothing,
             "rows": len(training),
@@ -132,6 +197,10 @@ def train_emotion(data, folder, epochs=50, keep_duplicates=False, seed=0, smooth
         weight_decay=WEIGHT_DECAY,
         average_decay=0.999,
     )
-    path = Path(folder) / "cnn42.onnx"
-    export_onnx(network, path, "logits")
+    views = np.stack([_outputs(trained, validation)[0], _outputs(trained, validation, mirrored=True)[0]])
+    temperature = fit_temperature(views, validation.labels)
+    add_to_summary(folder, temperature=temperature)
+    path = Path(folder) / (network + ".onnx")
+    export_onnx(Calibrated(trained, temperature), path, trained.outputs)
+    store_in_half_precision(path)
     return path

@@ -3,6 +3,7 @@
 import lzma
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Optional
 
 import numpy as np
 
@@ -16,12 +17,13 @@ SPLITS = ("Training", "PublicTest", "PrivateTest")
 class Fer2013:
     """Pictures ``(N, 48, 48)`` uint8 grey, labels ``(N,)`` int64 in the order of ``EMOTIONS``, usage ``(N,)`` str.
 
-    ``usage`` is None when the file has no Usage column.
+    ``usage`` is None when the file has no Usage column; ``votes`` ``(N, 10)`` float32 are those of FER+, when read.
     """
 
     images: np.ndarray
     labels: np.ndarray
-    usage: np.ndarray
+    usage: Optional[np.ndarray]
+    votes: Optional[np.ndarray] = None
 
     def split(self, name: str) -> "Fer2013":
         """The rows of one of ``SPLITS``."""
@@ -31,7 +33,8 @@ class Fer2013:
 
     def select(self, mask: np.ndarray) -> "Fer2013":
         """The rows at which the boolean or index array ``mask`` points."""
-        return Fer2013(self.images[mask], self.labels[mask], None if self.usage is None else self.usage[mask])
+        columns = (self.images, self.labels, self.usage, self.votes)
+        return Fer2013(*(None if column is None else column[mask] for column in columns))
 
     def __len__(self) -> int:
         return len(self.labels)

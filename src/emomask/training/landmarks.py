@@ -156,5 +156,5 @@ def train_landmarks(data, folder, epochs=80, seed=0) -> Path:
         average_decay=0.998,
     )
     path = Path(folder) / "landmarks68.onnx"
-    export_onnx(network, path, "landmarks")
+    export_onnx(network, path, ["landmarks"])
     return path

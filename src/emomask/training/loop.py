@@ -16,6 +16,8 @@ from emomask.errors import DataError
 from emomask.training.augment import Variation
 from emomask.training.networks import count_parameters
 
+SUMMARY = "summary.json"
+
 
 def seed_everything(seed: int) -> None:
     """Seed Python, numpy and torch."""
@@ -60,9 +62,17 @@ def train_in_stages(network, folder, epochs, stages, batches_of, loss_of, valida
         trainer.resume()
         network = trainer.run(batches, loss_of, validate)
         trainer.plot("%s, %s stage" % (settings["network"], stage.name))
-    summary = dict(stage_settings, epochs=epochs, parameters=parameters, **trainer.history[-1])
-    (folder / "summary.json").write_text(json.dumps(summary, indent=1))
+    (folder / SUMMARY).write_text("{}")
+    add_to_summary(folder, **dict(stage_settings, epochs=epochs, parameters=parameters, **trainer.history[-1]))
     return network
+
+
+def add_to_summary(folder, **figures) -> None:
+    """Add ``figures`` to ``folder/summary.json``."""
+    path = Path(folder) / SUMMARY
+    summary = json.loads(path.read_text())
+    summary.update(figures)
+    path.write_text(json.dumps(summary, indent=1))
 
 
 class Trainer:

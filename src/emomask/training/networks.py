@@ -1,5 +1,7 @@
 """The torch networks that emomask trains. Inference uses their ONNX exports, never this module."""
 
+from typing import Sequence
+
 import torch
 from torch import nn
 
@@ -19,10 +21,12 @@ class Cnn42(nn.Module):
     zero mean and unit variance, so that exposure and contrast of the camera cancel out and every user of the ONNX file
     feeds plain grey levels.
 
-    Input: float32 ``(N, 1, 42, 42)``, grey levels 0..255. Output: logits ``(N, 7)`` in the order of ``EMOTIONS``.
+    Input: float32 ``(N, 1, 42, 42)``, grey levels 0..255. Outputs: ``logits`` ``(N, 7)`` in the order of ``EMOTIONS``,
+    as a tuple of one.
     """
 
     input_size = 42
+    outputs = ("logits",)
 
     def __init__(self, hidden=(2048, 1024), classes=7, dropout=0.4):
         super().__init__()
@@ -57,7 +61,7 @@ class Cnn42(nn.Module):
         )
 
     def forward(self, images):
-        return self.classifier(self.features(standardised(images)))
+        return (self.classifier(self.features(standardised(images))),)
 
 
 class ResidualBlock(nn.Module):
@@ -132,8 +136,8 @@ def count_parameters(network: nn.Module) -> int:
     return sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)
 
 
-def export_onnx(network: nn.Module, path, outputs: str) -> None:
-    """Write ``network`` (with ``input_size``) as ONNX with a free batch size; input ``image``, output ``outputs``."""
+def export_onnx(network: nn.Module, path, outputs: Sequence[str]) -> None:
+    """Write ``network`` (with ``input_size``) as ONNX with a free batch size; input ``image``, as named ``outputs``."""
     network = network.eval().cpu()
     example = torch.zeros(2, 1, network.input_size, network.input_size)
     torch.onnx.export(
@@ -141,8 +145,8 @@ def export_onnx(network: nn.Module, path, outputs: str) -> None:
         (example,),
         str(path),
         input_names=["image"],
-        output_names=[outputs],
-        dynamic_axes={"image": {0: "batch"}, outputs: {0: "batch"}},
+        output_names=list(outputs),
+        dynamic_axes={name: {0: "batch"} for name in ("image", *outputs)},
         opset_version=13,
         dynamo=False,
     )
