@@ -84,42 +84,6 @@ class ResidualBlock(nn.Module):
         return self.activation(self.body(features) + self.shortcut(features))
 
 
-class LandmarkNet(nn.Module):
-    """A small residual network that regresses the 68 iBUG landmarks of one face crop.
-
-    Input: float32 ``(N, 1, 112, 112)``, grey levels 0..255. Output: float32 ``(N, 136)``, x0, y0, x1, y1, ... as
-    fractions of the crop's side; the crop's left top corner is (0, 0).
-    """
-
-    input_size = 112
-
-    def __init__(self, channels=(16, 32, 64, 128), landmarks=68):
-        super().__init__()
-        first, second, third, fourth = channels
-        self.features = nn.Sequential(
-            nn.Conv2d(1, first, 3, 2, 1, bias=False),  # 112 -> 56
-            nn.BatchNorm2d(first),
-            nn.ReLU(inplace=True),
-            ResidualBlock(first, second, 2),  # 28
-            ResidualBlock(second, second),
-            ResidualBlock(second, third, 2),  # 14
-            ResidualBlock(third, third),
-            ResidualBlock(third, fourth, 2),  # 7
-            ResidualBlock(fourth, fourth),
-        )
-        self.regressor = nn.Sequential(
-            nn.Conv2d(fourth, 32, 1, bias=False),
-            nn.BatchNorm2d(32),
-            nn.ReLU(inplace=True),
-            nn.Flatten(),
-            nn.Linear(32 * 7 * 7, 2 * landmarks),
-        )
-        nn.init.constant_(self.regressor[-1].bias, 0.5)
-
-    def forward(self, images):
-        return self.regressor(self.features(standardised(images)))
-
-
 def set_dropout(network: nn.Module, probability: float) -> None:
     """Give all dropout layers of ``network`` this probability."""
     for module in network.modules():
