@@ -108,7 +108,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     emotion.set_defaults(run=_train_emotion)
     landmarks = networks.add_parser("landmarks", help="the 68-point network, on landmark crops")
-    landmarks.add_argument("--epochs", type=_positive, default=80)
+    landmarks.add_argument("--epochs", type=_positive, default=54)
     landmarks.set_defaults(run=_train_landmarks)
     for network in (emotion, landmarks):
         network.add_argument("--data", required=True, help="fer2013.csv[.xz]; zip or folder with landmarks.csv")
@@ -128,14 +128,43 @@ def _parser() -> argparse.ArgumentParser:
     )
     emotion.add_argument("--steps", action="store_true", help="also what each step of the chain is worth, for --images")
     emotion.set_defaults(run=_evaluate_emotion)
-    landmarks = subjects.add_parser("landmarks", help="the landmark network on the hand-made validation photos")
-    landmarks.add_argument("--boxes", default="detector", choices=("detector", "ideal"))
+    landmarks = subjects.add_parser(
+        "landmarks",
+        help="landmark finders on hand-made points",
+        description="Measures landmark finders on faces with 68 hand-made points: a folder of photos and .pts files, "
+        "or a zip or folder with landmarks.csv. In a photo of several faces the detection that overlaps most with the "
+        "annotated one counts; a missed face is a failure.",
+    )
+    _add_landmark_options(landmarks)
     landmarks.set_defaults(run=_evaluate_landmarks)
-    landmarks.add_argument("--data", required=True, help="zip or folder with landmarks.csv")
+    landmarks.add_argument("--data", required=True, help="zip or folder with landmarks.csv, or folder of .pts")
     for subject in (emotion, landmarks):
         subject.add_argument("--json", type=Path, help="write the figures there, as one flat object")
         _add_settings(subject, Settings)
     return parser
+
+
+def _add_landmark_options(landmarks: argparse.ArgumentParser) -> None:
+    landmarks.add_argument(
+        "--backends",
+        nargs="+",
+        default=[],
+        metavar="NAME",
+        help="fast, face_alignment, or FILE.onnx with a 68-point network, in one run (default: the setting landmarks)",
+    )
+    landmarks.add_argument("--boxes", default="detector", choices=("detector", "ideal"))
+    landmarks.add_argument(
+        "--normaliser",
+        default="",
+        choices=("interocular", "interpupil", "box"),
+        help="of auc_7, auc_8, failure_rate_8 and the plot (default: box for auc_7, interocular for the others)",
+    )
+    landmarks.add_argument(
+        "--split", default="validation", choices=("validation", "all"), help="of a landmarks.csv; .pts: always all"
+    )
+    landmarks.add_argument("--prefix", default="", help="only pictures whose name begins so, as helen_")
+    landmarks.add_argument("--conditions", action="store_true", help="also rotated, blurred, dark, covered and small")
+    landmarks.add_argument("--plot", type=Path, metavar="PNG", help="draw the cumulative error curves there")
 
 
 def _add_mask(mask: argparse.ArgumentParser) -> None:
@@ -373,9 +402,26 @@ def _evaluate_emotion(options) -> int:
 
 
 def _evaluate_landmarks(options) -> int:
-    from emomask.evaluation.landmarks import evaluate_landmarks
+    from emomask.evaluation.landmarks import conditions_table, evaluate_landmarks
 
-    return _report(evaluate_landmarks(options.data, _settings(options), options.boxes), options.json)
+    figures = evaluate_landmarks(
+        options.data,
+        _settings(options),
+        options.backends,
+        options.boxes,
+        options.normaliser,
+        options.split,
+        options.prefix,
+        options.conditions,
+        options.plot,
+    )
+    shown = {name: value for name, value in figures.items() if "condition_" not in name}
+    _report(shown, None)
+    if options.conditions:
+        print("\n".join(conditions_table(figures, options.backends or [_settings(options).landmarks])))
+    if options.json:
+        _write_json(figures, options.json)
+    return 0
 
 
 def _report(figures, path) -> int:

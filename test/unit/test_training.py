@@ -1,17 +1,13 @@
 """The training commands for real, on small data made here."""
 
-import csv
 import dataclasses
-import io
 import json
 import lzma
-import zipfile
 
 import cv2
 import numpy as np
 import pytest
 from test_evaluation import write_fer
-from test_geometry import turned_face
 
 torch = pytest.importorskip("torch")
 
@@ -19,13 +15,11 @@ from emomask import Settings  # noqa: E402
 from emomask.cli import main  # noqa: E402
 from emomask.errors import DataError  # noqa: E402
 from emomask.perception.emotion import EmotionClassifier  # noqa: E402
-from emomask.perception.onnx_network import OnnxNetwork  # noqa: E402
-from emomask.training import fer2013, ferplus, landmarks68  # noqa: E402
+from emomask.training import fer2013, ferplus  # noqa: E402
 from emomask.training.calibration import fit_temperature  # noqa: E402
 from emomask.training.emotion import split_rows  # noqa: E402
-from emomask.training.emotion_networks import ResNet42  # noqa: E402
-from emomask.training.landmarks import wing_loss  # noqa: E402
-from emomask.training.networks import Cnn42, LandmarkNet, count_parameters  # noqa: E402
+from emomask.training.emotion_networks import Cnn42, ResNet42  # noqa: E402
+from emomask.training.networks import count_parameters  # noqa: E402
 
 
 def test_the_papers_network_has_the_papers_shape():
@@ -38,16 +32,6 @@ def test_the_papers_network_has_the_papers_shape():
     assert sizes == [(32, 1, 5, 5), (32, 32, 4, 4), (64, 32, 5, 5), (2048, 1600), (1024, 2048), (7, 1024)]
     assert network.features(torch.zeros(1, 1, 42, 42)).shape == (1, 64, 5, 5)
     assert count_parameters(network) == pytest.approx(5.5e6, rel=0.01)
-
-
-def test_the_landmark_network_gives_68_points():
-    assert LandmarkNet().eval()(torch.zeros(2, 1, 112, 112)).shape == (2, 136)
-
-
-def test_wing_loss_is_continuous_and_even():
-    values = wing_loss(torch.tensor([10.0 - 1e-4])), wing_loss(torch.tensor([10.0 + 1e-4]))
-    assert values[0].item() == pytest.approx(values[1].item(), abs=1e-3)
-    assert wing_loss(torch.tensor([-3.0])) == wing_loss(torch.tensor([3.0])) and wing_loss(torch.zeros(3)) == 0
 
 
 def test_fer2013_is_read_packed_and_plain(tmp_path):
@@ -209,53 +193,3 @@ def test_the_residual_network_takes_smaller_pictures_too():
     for side in (42, 30):
         assert [tuple(output.shape) for output in network(torch.zeros(2, 1, side, side))] == [(2, 7), (2, 7)]
     assert count_parameters(network) < 1.2e6
-
-
-def write_landmarks(path):
-    noise = np.random.default_rng(0)
-    with zipfile.ZipFile(str(path), "w") as archive:
-        table = io.StringIO()
-        writer = csv.writer(table)
-        writer.writerow(["image", "side"] + ["%s%d" % (axis, index) for index in range(68) for axis in "xy"])
-        for index in range(70):
-            picture = noise.integers(0, 255, (160, 160, 3), dtype=np.uint8)
-            name = "%s_%d_1.jpg" % ("helen" if index < 60 else "ytf", index)
-            archive.writestr(name, cv2.imencode(".jpg", picture)[1].tobytes())
-            points = turned_face(80, 80, 70, 0) + noise.normal(0, 1, 2)
-            writer.writerow([name, 160] + ["%.2f" % value for value in points.ravel()])
-        archive.writestr("landmarks.csv", table.getvalue())
-    return path
-
-
-def test_training_landmarks_learns_the_mean_face(tmp_path):
-    data, folder = write_landmarks(tmp_path / "crops.zip"), tmp_path / "out"
-    assert train("landmarks", data, folder, 8) == 0
-    first, second = (json.loads((folder / name / "history.json").read_text()) for name in ("first", "second"))
-    assert (len(first), len(second)) == (5, 3)
-    assert second[-1]["loss"] < 0.7 * first[0]["loss"]
-    assert json.loads((folder / "summary.json").read_text())["validation"] > 0
-    network = OnnxNetwork((folder / "landmarks68.onnx").read_bytes(), "landmarks68.onnx", Settings())
-    (points,) = network.run(np.zeros((2, 1, 112, 112), np.float32))
-    assert points.shape == (2, 136)
-
-
-def test_validation_photos_are_set_aside_by_photo_and_only_hand_made_ones():
-    names = ["helen_%d_%d.jpg" % (photo, face) for photo in range(4000, 4200) for face in (1, 2)]
-    chosen = [name for name in names if landmarks68.is_validation(name)]
-    assert 0.06 < len(chosen) / len(names) < 0.2
-    assert all(landmarks68.is_validation(name.replace("_1.", "_2.")) for name in chosen)
-    assert not any(landmarks68.is_validation(name.replace("helen", "ytf")) for name in names)
-
-
-def test_damaged_landmark_sets_are_named(tmp_path):
-    with pytest.raises(DataError, match="No such file"):
-        landmarks68.read_landmarks68(tmp_path / "none.zip")
-    (tmp_path / "bad.zip").write_bytes(b"no zip")
-    with pytest.raises(DataError, match="not a zip file"):
-        landmarks68.read_landmarks68(tmp_path / "bad.zip")
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(DataError, match="not a set of 68-point crops"):
-        landmarks68.read_landmarks68(tmp_path / "empty")
-    (tmp_path / "landmarks.csv").write_text("image,side\nmissing.jpg,100,1,2\n")
-    with pytest.raises(DataError, match="not a set of 68-point crops"):
-        landmarks68.read_landmarks68(tmp_path)

@@ -1,17 +1,19 @@
 """The 68-point network that emomask trains (``emomask train landmarks``)."""
 
+from pathlib import Path
 from typing import Optional, Sequence
 
 import cv2
 import numpy as np
 
+from emomask.errors import ModelError
+from emomask.landmark_index import MIRRORED
 from emomask.perception.detection import Detection
 from emomask.perception.geometry import LANDMARK_CROP_SCALE, SquareCrop, crop_around
 from emomask.perception.onnx_network import OnnxNetwork, checksum, models_folder, read_model
 from emomask.settings import Settings
 
 FILE = "landmarks68.onnx"
-SIZE = 112
 
 # The landmarks' box in units of the square root of the detector box's area, measured with CenterFace on the training
 # photos (mean over 364; deviations 0.03 and 0.06): its centre lies below the box's, its longer side is shorter.
@@ -27,13 +29,29 @@ class FastLandmarks:
     """Runs ``landmarks68.onnx`` on a crop around the face's landmarks in the frame before.
 
     Where there are none, or the face has moved on since, a first run on the detector's box finds them. Raises
-    ModelError when the file is missing or damaged.
+    ModelError when the file is missing, damaged, or no such network.
     """
 
+    crop_scale = LANDMARK_CROP_SCALE
+
     def __init__(self, settings: Settings):
-        model = read_model(models_folder(settings) / FILE)
+        self._load(models_folder(settings) / FILE, settings, channels=(1,))
+
+    def _load(self, path: Path, settings: Settings, channels: Sequence[int]) -> None:
+        model = read_model(path)
         self.checksum = checksum(model)
-        self._network = OnnxNetwork(model, FILE, settings)
+        self._network = OnnxNetwork(model, path.name, settings)
+        shape = self._network.input_shape
+        if len(shape) != 4 or shape[1] not in channels or shape[2] != shape[3] or not isinstance(shape[2], int):
+            raise ModelError(
+                "%s takes an input of shape %s; a landmark network takes (N, %s, S, S). Name another file, or restore "
+                "this one from the release." % (path, tuple(shape), " or ".join(map(str, channels)))
+            )
+        self._size = shape[2]
+        outputs = self._network.run(np.zeros((1, *shape[1:]), np.float32))
+        if len(outputs) != 1 or outputs[0].shape != (1, 136):
+            given = ", ".join(str(output.shape[1:]) for output in outputs)
+            raise ModelError("%s gives %s a face; 136 values are needed, x and y of 68 points." % (path, given))
 
     def locate(
         self, frame: np.ndarray, detections: Sequence[Detection], former: Sequence[Optional[np.ndarray]] = ()
@@ -41,24 +59,33 @@ class FastLandmarks:
         """See ``Landmarker.locate``."""
         if not detections:
             return np.empty((0, 68, 2), np.float32)
-        crops = [crop_of(detection) for detection in detections]
+        crops = [crop_of(detection, self.crop_scale) for detection in detections]
         anew = list(range(len(crops)))
         for index, landmarks in enumerate(former):
-            crop = None if landmarks is None else crop_around(landmarks)
+            crop = None if landmarks is None else crop_around(landmarks, self.crop_scale)
             if crop is not None and _close(crop, crops[index]):
                 crops[index] = crop
                 anew.remove(index)
         if anew:
             for index, landmarks in zip(anew, self._run(frame, [crops[index] for index in anew])):
-                crops[index] = crop_around(landmarks)
-        return self._run(frame, crops)
+                crops[index] = crop_around(landmarks, self.crop_scale)
+        return self._run(frame, crops, mirrored=True)
 
-    def _run(self, frame: np.ndarray, crops: Sequence[SquareCrop]) -> np.ndarray:
-        batch = np.empty((len(crops), 1, SIZE, SIZE), np.float32)
-        for index, crop in enumerate(crops):
-            batch[index, 0] = cv2.cvtColor(crop.cut(frame, SIZE), cv2.COLOR_BGR2GRAY)
+    def _run(self, frame: np.ndarray, crops: Sequence[SquareCrop], mirrored: bool = False) -> np.ndarray:
+        """Landmarks in ``crops``; ``mirrored``: averaged with those of the mirrored crops, which takes two runs."""
+        batch = np.stack([self._planes(crop.cut(frame, self._size)) for crop in crops]).astype(np.float32)
+        if mirrored:
+            batch = np.concatenate([batch, batch[..., ::-1]])
         (fractions,) = self._network.run(batch)
-        return np.stack([crop.to_frame(points.reshape(68, 2)) for crop, points in zip(crops, fractions)])
+        points = fractions.reshape(-1, 68, 2)
+        if mirrored:
+            plain, seen_mirrored = np.split(points, 2)
+            points = (plain + np.array([1, 0]) + np.array([-1, 1]) * seen_mirrored[:, MIRRORED]) / 2
+        return np.stack([crop.to_frame(fraction) for crop, fraction in zip(crops, points)])
+
+    def _planes(self, picture: np.ndarray) -> np.ndarray:
+        """What the network sees of a crop (uint8 S x S x 3 BGR): ``(C, S, S)``."""
+        return cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)[None]
 
 
 def _close(first: SquareCrop, second: SquareCrop) -> bool:
@@ -72,14 +99,15 @@ def _close(first: SquareCrop, second: SquareCrop) -> bool:
     )
 
 
-def crop_of(detection: Detection) -> SquareCrop:
-    """Where the landmark network should look for the face of ``detection``; turned by the eyes' line when known."""
+def crop_of(detection: Detection, scale: float = LANDMARK_CROP_SCALE) -> SquareCrop:
+    """Where the landmark network should look for the face of ``detection``; turned by the eyes' line when known.
+
+    ``scale``: side of the crop over the longer side of the box around the landmarks.
+    """
     angle = 0.0
     if detection.points is not None:
         across = detection.points[1] - detection.points[0]
         angle = float(np.arctan2(across[1], across[0]))
     size = float(np.sqrt(max(detection.box.area, 1.0)))
     x, y = detection.box.center
-    return SquareCrop(
-        x - np.sin(angle) * DOWN * size, y + np.cos(angle) * DOWN * size, EXTENT * LANDMARK_CROP_SCALE * size, angle
-    )
+    return SquareCrop(x - np.sin(angle) * DOWN * size, y + np.cos(angle) * DOWN * size, EXTENT * scale * size, angle)

@@ -90,6 +90,11 @@ class OnnxNetwork:
             raise ModelError("%s is not a usable ONNX model: %s" % (name, str(error).splitlines()[0])) from error
         self._input = self._session.get_inputs()[0].name
 
+    @property
+    def input_shape(self) -> List[Union[int, str]]:
+        """Its declared shape; a text stands for a free dimension."""
+        return self._session.get_inputs()[0].shape
+
     def run(self, batch: np.ndarray) -> Sequence[np.ndarray]:
         """All outputs for the float32 input ``batch``. Raises ModelError when one of them is not finite."""
         outputs = self._session.run(None, {self._input: batch})

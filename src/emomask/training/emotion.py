@@ -13,12 +13,12 @@ from emomask.faces import EMOTIONS
 from emomask.training import augment
 from emomask.training.augment import Variation
 from emomask.training.calibration import Calibrated, fit_temperature
-from emomask.training.emotion_networks import ResNet42
+from emomask.training.emotion_networks import Cnn42, ResNet42
 from emomask.training.fer2013 import SIDE, Fer2013, read_fer2013, without_blank, without_duplicates_of
 from emomask.training.ferplus import emotion_shares, label_probabilities, with_votes
 from emomask.training.half_precision import store_in_half_precision
 from emomask.training.loop import Stage, add_to_summary, batch_starts, seed_everything, train_in_stages
-from emomask.training.networks import Cnn42, export_onnx, set_dropout
+from emomask.training.networks import export_onnx, set_dropout
 
 VIEW = Cnn42.input_size
 CROP = VIEW / SIDE  # of the network's view, as a fraction of FER2013's pictures

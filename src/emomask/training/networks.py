@@ -1,4 +1,4 @@
-"""The torch networks that emomask trains. Inference uses their ONNX exports, never this module."""
+"""What the torch networks that emomask trains share. Inference uses their ONNX exports, never these modules."""
 
 from typing import Sequence
 
@@ -11,57 +11,6 @@ def standardised(images):
     centred = images - images.mean(dim=(2, 3), keepdim=True)
     deviation = (centred * centred).mean(dim=(2, 3), keepdim=True).sqrt()
     return centred / (deviation + 1.0)
-
-
-class Cnn42(nn.Module):
-    """The paper's emotion network.
-
-    Three convolutions (5x5x32, 4x4x32, 5x5x64), each followed by 2x2 max-pooling, two fully connected layers and
-    seven outputs; batch norm and ReLU after each layer. The first layer of the graph standardises each picture to
-    zero mean and unit variance, so that exposure and contrast of the camera cancel out and every user of the ONNX file
-    feeds plain grey levels.
-
-    Input: float32 ``(N, 1, 42, 42)``, grey levels 0..255. Outputs: ``logits`` ``(N, 7)`` in the order of ``EMOTIONS``,
-    as a tuple of one.
-    """
-
-    input_size = 42
-    outputs = ("logits",)
-
-    def __init__(self, hidden=(2048, 1024), classes=7, dropout=0.4):
-        super().__init__()
-
-        def convolution(inputs, outputs, kernel, padding):
-            return nn.Sequential(
-                nn.Conv2d(inputs, outputs, kernel, padding=padding, bias=False),
-                nn.MaxPool2d(2),
-                nn.BatchNorm2d(outputs),  # after pooling it has a quarter of the work: training takes 2/3 of the time
-                nn.ReLU(inplace=True),
-            )
-
-        def fully_connected(inputs, outputs):
-            return nn.Sequential(
-                nn.Dropout(dropout),
-                nn.Linear(inputs, outputs, bias=False),
-                nn.BatchNorm1d(outputs),
-                nn.ReLU(inplace=True),
-            )
-
-        self.features = nn.Sequential(
-            convolution(1, 32, 5, 2),  # 42 -> 21
-            convolution(32, 32, 4, 1),  # 21 -> 20 -> 10
-            convolution(32, 64, 5, 2),  # 10 -> 5
-        )
-        self.classifier = nn.Sequential(
-            nn.Flatten(),
-            fully_connected(64 * 5 * 5, hidden[0]),
-            fully_connected(hidden[0], hidden[1]),
-            nn.Dropout(dropout),
-            nn.Linear(hidden[1], classes),
-        )
-
-    def forward(self, images):
-        return (self.classifier(self.features(standardised(images))),)
 
 
 class ResidualBlock(nn.Module):
@@ -86,42 +35,6 @@ class ResidualBlock(nn.Module):
 
     def forward(self, features):
         return self.activation(self.body(features) + self.shortcut(features))
-
-
-class LandmarkNet(nn.Module):
-    """A small residual network that regresses the 68 iBUG landmarks of one face crop.
-
-    Input: float32 ``(N, 1, 112, 112)``, grey levels 0..255. Output: float32 ``(N, 136)``, x0, y0, x1, y1, ... as
-    fractions of the crop's side; the crop's left top corner is (0, 0).
-    """
-
-    input_size = 112
-
-    def __init__(self, channels=(16, 32, 64, 128), landmarks=68):
-        super().__init__()
-        first, second, third, fourth = channels
-        self.features = nn.Sequential(
-            nn.Conv2d(1, first, 3, 2, 1, bias=False),  # 112 -> 56
-            nn.BatchNorm2d(first),
-            nn.ReLU(inplace=True),
-            ResidualBlock(first, second, 2),  # 28
-            ResidualBlock(second, second),
-            ResidualBlock(second, third, 2),  # 14
-            ResidualBlock(third, third),
-            ResidualBlock(third, fourth, 2),  # 7
-            ResidualBlock(fourth, fourth),
-        )
-        self.regressor = nn.Sequential(
-            nn.Conv2d(fourth, 32, 1, bias=False),
-            nn.BatchNorm2d(32),
-            nn.ReLU(inplace=True),
-            nn.Flatten(),
-            nn.Linear(32 * 7 * 7, 2 * landmarks),
-        )
-        nn.init.constant_(self.regressor[-1].bias, 0.5)
-
-    def forward(self, images):
-        return self.regressor(self.features(standardised(images)))
 
 
 def set_dropout(network: nn.Module, probability: float) -> None:
