@@ -126,6 +126,7 @@ def _parser() -> argparse.ArgumentParser:
     emotion.add_argument(
         "--labels", metavar="CSV", help="columns image, emotion (default: emotions.csv beside the pictures)"
     )
+    emotion.add_argument("--plot", type=Path, metavar="PNG", help="draw confusion and reliability there")
     emotion.add_argument("--steps", action="store_true", help="also what each step of the chain is worth, for --images")
     emotion.set_defaults(run=_evaluate_emotion)
     landmarks = subjects.add_parser(
@@ -393,11 +394,13 @@ def _evaluate_emotion(options) -> int:
     if options.images:
         from emomask.evaluation.emotion_pictures import evaluate_emotion_pictures
 
-        figures = evaluate_emotion_pictures(options.images, options.labels, _settings(options), options.steps)
+        figures = evaluate_emotion_pictures(
+            options.images, options.labels, _settings(options), options.steps, options.plot
+        )
     else:
         from emomask.evaluation.emotion import evaluate_emotion
 
-        figures = evaluate_emotion(options.data, options.split, _settings(options))
+        figures = evaluate_emotion(options.data, options.split, _settings(options), options.plot)
     return _report(figures, options.json)
 
 

@@ -52,13 +52,20 @@ def write_fer(path, rows, usage=True):
 
 
 def test_every_figure_of_the_contract_is_there(tmp_path):
-    table, report = write_fer(tmp_path / "fer.csv", 42), tmp_path / "figures.json"
-    assert main(["evaluate", "emotion", "--data", str(table), "--json", str(report)]) == 0
+    table, report, plot = write_fer(tmp_path / "fer.csv", 42), tmp_path / "figures.json", tmp_path / "plot.png"
+    arguments = ["evaluate", "emotion", "--data", str(table), "--json", str(report), "--plot", str(plot)]
+    assert main(arguments) == 0 and cv2.imread(str(plot)) is not None
     figures = json.loads(report.read_text())
     assert figures["split"] == "PrivateTest" and figures["rows"] == 14
-    for key in ("accuracy", "accuracy_views", "macro_f1", "ece"):
+    for key in ("accuracy", "accuracy_views", "macro_f1", "ece", "top2", "unsure", "accuracy_sure", "ece_listener"):
         assert 0 <= figures[key] <= 1
     assert np.sum(figures["confusion"]) == 14
+
+
+def test_a_plot_that_cannot_be_written_is_an_error(tmp_path, capsys):
+    plot = tmp_path / "none" / "plot.png"
+    assert main(["evaluate", "emotion", "--data", str(write_fer(tmp_path / "f.csv", 42)), "--plot", str(plot)]) == 1
+    assert "plot.png" in capsys.readouterr().err
 
 
 def test_a_table_without_splits_is_taken_whole(tmp_path):

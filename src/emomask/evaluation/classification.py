@@ -3,7 +3,7 @@
 Probabilities are ``(N, 7)`` float, answers and labels ``(N,)`` int, all in the order of ``EMOTIONS``.
 """
 
-from typing import Dict, Sequence
+from typing import Dict, List, Sequence, Tuple
 
 import numpy as np
 
@@ -64,11 +64,22 @@ def calibration_error(probabilities: np.ndarray, labels: np.ndarray, bins: int =
 
     The mean distance of confidence and accuracy over equal bins of confidence, weighted by their rows.
     """
-    confidence = probabilities.max(axis=1)
     right = probabilities.argmax(axis=1) == labels
-    places = np.minimum((confidence * bins).astype(int), bins - 1)
-    error = 0.0
-    for place in np.unique(places):
-        chosen = places == place
-        error += chosen.mean() * abs(confidence[chosen].mean() - right[chosen].mean())
-    return float(error)
+    return sum(
+        part * abs(confidence - share)
+        for confidence, share, part in calibration_bins(probabilities.max(axis=1), right, bins)
+    )
+
+
+def calibration_bins(
+    confidences: np.ndarray, right: np.ndarray, bins: int = BINS
+) -> List[Tuple[float, float, float]]:
+    """Of each equal bin of confidence that has rows: mean confidence, share of right answers, share of all rows.
+
+    ``confidences``: ``(N,)`` 0..1; ``right``: ``(N,)`` bool.
+    """
+    places = np.minimum((confidences * bins).astype(int), bins - 1)
+    return [
+        (float(confidences[chosen].mean()), float(right[chosen].mean()), float(chosen.mean()))
+        for chosen in (places == place for place in np.unique(places))
+    ]

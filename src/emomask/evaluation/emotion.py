@@ -6,6 +6,7 @@ import numpy as np
 
 from emomask.errors import DataError
 from emomask.evaluation.classification import calibration_error, class_figures, top_accuracy
+from emomask.evaluation.plots import draw_emotions
 from emomask.perception.emotion import SIZE, EmotionClassifier
 from emomask.settings import Settings
 from emomask.training.fer2013 import SIDE, Fer2013, read_fer2013
@@ -17,7 +18,7 @@ _MIDDLE, _END = (SIDE - SIZE) // 2, SIDE - SIZE
 CORNERS = ((_MIDDLE, _MIDDLE), (0, 0), (0, _END), (_END, 0), (_END, _END))
 
 
-def evaluate_emotion(data, split="PrivateTest", settings=None) -> Dict[str, object]:
+def evaluate_emotion(data, split="PrivateTest", settings=None, plot=None) -> Dict[str, object]:
     """Figures of the emotion network on one split of the FER2013 file ``data``; the whole file if it has no splits.
 
     Keys: ``accuracy`` (central view), ``accuracy_views`` (probabilities averaged over ten views: five crops, plain and
@@ -27,7 +28,8 @@ def evaluate_emotion(data, split="PrivateTest", settings=None) -> Dict[str, obje
     listener classifies it ``accuracy_listener``, ``ece_listener``, ``unsure`` (share of the rows whose confidence is
     below ``settings.unsure``) and ``accuracy_sure`` (of the others).
 
-    Raises DataError when the data or the split cannot be had, ModelError when the network cannot.
+    ``plot``: a PNG file for the confusion of the ten views and their reliability. Raises DataError when the data or the
+    split cannot be had, ModelError when the network cannot, and what ``draw_emotions`` does.
     """
     settings = settings or Settings()
     table = read_fer2013(data)
@@ -54,6 +56,14 @@ def evaluate_emotion(data, split="PrivateTest", settings=None) -> Dict[str, obje
         unsure=float(1 - sure.mean()),
         accuracy_sure=float(right[sure].mean()) if sure.any() else 0.0,
     )
+    if plot:
+        draw_emotions(
+            np.array(figures["confusion"]),
+            averaged.max(axis=1),
+            averaged.argmax(axis=1) == rows.labels,
+            "%s on %s, ten views" % (settings.emotion_network, figures["split"]),
+            plot,
+        )
     return figures
 
 

@@ -9,6 +9,7 @@ from emomask.errors import DataError
 from emomask.evaluation.classification import calibration_error, class_figures, macro_recall
 from emomask.evaluation.emotion_steps import probabilities_by_step
 from emomask.evaluation.labelled_pictures import labelled_pictures
+from emomask.evaluation.plots import draw_emotions
 from emomask.faces import EMOTIONS
 from emomask.perception.emotion import EmotionClassifier
 from emomask.perception.perceiver import Perceiver
@@ -18,7 +19,7 @@ FEWEST = 30  # rows; the recall of a class with less is too uncertain to count i
 NO_ANSWER = np.full(len(EMOTIONS), np.nan)  # of a picture without a face
 
 
-def evaluate_emotion_pictures(images, labels=None, settings=None, steps=False) -> Dict[str, object]:
+def evaluate_emotion_pictures(images, labels=None, settings=None, steps=False, plot=None) -> Dict[str, object]:
     """Figures of the chain, as the listener runs it, on pictures with one labelled face each.
 
     ``images``, ``labels``: see ``labelled_pictures``. The largest face that is found counts; where none is found, the
@@ -31,7 +32,8 @@ def evaluate_emotion_pictures(images, labels=None, settings=None, steps=False) -
     ``ms_per_face`` (median time of the emotion alone), ``model``; with ``steps`` also ``macro_recall_<step>`` of each
     of ``probabilities_by_step``.
 
-    Raises DataError when the pictures or the table cannot be had, ModelError when a network cannot.
+    ``plot``: a PNG file for confusion and reliability. Raises DataError when the pictures or the table cannot be had,
+    ModelError when a network cannot, and what ``draw_emotions`` does.
     """
     settings = settings or Settings()
     perceiver = Perceiver(settings)
@@ -65,6 +67,15 @@ def evaluate_emotion_pictures(images, labels=None, settings=None, steps=False) -
     for step in by_step[int(np.argmax(answered(probabilities)))]:
         after = np.stack([row.get(step, NO_ANSWER) for row in by_step])
         figures["macro_recall_" + step] = macro_recall(best(after), labels, classes)
+    if plot:
+        seen = answered(probabilities)
+        draw_emotions(
+            np.array(figures["confusion"]),
+            probabilities[seen].max(axis=1),
+            best(probabilities)[seen] == labels[seen],
+            "the chain with %s on whole pictures" % settings.emotion_network,
+            plot,
+        )
     return figures
 
 

@@ -6,6 +6,8 @@ from typing import Dict
 import numpy as np
 
 from emomask.errors import EmomaskError
+from emomask.evaluation.classification import calibration_bins
+from emomask.faces import EMOTIONS
 from emomask.outputs import unwritable
 
 
@@ -16,13 +18,7 @@ def draw_error_curves(curves: Dict[str, np.ndarray], end: float, label: str, pat
     number for a face that was missed. Raises EmomaskError when matplotlib is missing, SinkError when ``path`` cannot
     be written.
     """
-    try:
-        import matplotlib
-    except ImportError as error:
-        raise EmomaskError("Drawing needs a missing package (%s): pip install 'emomask[train]'" % error) from error
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
+    pyplot = _pyplot()
     steps = np.linspace(0, end, 501)
     figure, axis = pyplot.subplots(figsize=(6, 4))
     for name, errors in curves.items():
@@ -35,9 +31,56 @@ def draw_error_curves(curves: Dict[str, np.ndarray], end: float, label: str, pat
     axis.grid(alpha=0.3)
     axis.legend(loc="lower right")
     figure.tight_layout()
+    _write(figure, path)
+
+
+def draw_emotions(confusion: np.ndarray, confidences: np.ndarray, right: np.ndarray, title: str, path) -> None:
+    """Draw which emotion is taken for which, and how often a confidence is right, into the PNG ``path``.
+
+    ``confusion``: ``(7, 7)`` counts, rows are the truth; ``confidences``: ``(N,)`` 0..1; ``right``: ``(N,)`` bool.
+    Raises as ``draw_error_curves`` does.
+    """
+    pyplot = _pyplot()
+    figure, (table, curve) = pyplot.subplots(1, 2, figsize=(10.5, 4.6))
+    shares = confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1) * 100
+    table.imshow(shares, cmap="Blues", vmin=0, vmax=100)
+    for row, column in np.ndindex(*shares.shape):
+        colour = "white" if shares[row, column] > 55 else "black"
+        table.text(column, row, "%.0f" % shares[row, column], ha="center", va="center", color=colour)
+    table.set_xticks(range(len(EMOTIONS)), EMOTIONS, rotation=45, ha="right")
+    table.set_yticks(range(len(EMOTIONS)), EMOTIONS)
+    table.set_xlabel("answer")
+    table.set_ylabel("label")
+    table.set_title("share of the label's pictures, %", fontsize="medium")
+    bins = calibration_bins(confidences, right)
+    curve.plot([0, 100], [0, 100], color="grey", linestyle=":")
+    curve.plot([confidence * 100 for confidence, _, _ in bins], [share * 100 for _, share, _ in bins], marker="o")
+    curve.set_xlabel("mean confidence, %")
+    curve.set_ylabel("right answers, %")
+    curve.set_xlim(0, 100)
+    curve.set_ylim(0, 100)
+    curve.grid(alpha=0.3)
+    curve.set_title("reliability, %d pictures" % len(right), fontsize="medium")
+    figure.suptitle(title)
+    figure.tight_layout()
+    _write(figure, path)
+
+
+def _pyplot():
+    try:
+        import matplotlib
+    except ImportError as error:
+        raise EmomaskError("Drawing needs a missing package (%s): pip install 'emomask[train]'" % error) from error
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    return pyplot
+
+
+def _write(figure, path) -> None:
     try:
         figure.savefig(str(path), dpi=120, format="png")
     except OSError as error:
         raise unwritable(str(path), error, Path(path).parent) from error
     finally:
-        pyplot.close(figure)
+        _pyplot().close(figure)
