@@ -1,7 +1,6 @@
 """The networks, loaded once for all visitors, and the threads on which they run."""
 
 import asyncio
-import functools
 import io
 import os
 import time
@@ -14,10 +13,11 @@ from emomask.errors import EmomaskError, FrameError, SourceError
 from emomask.faces import EMOTIONS, Box, Face
 from emomask.masker import Masker
 from emomask.masks.cover import Cover
+from emomask.masks.styles import create_style
 from emomask.media.picture import Picture
 from emomask.media.picture_writer import write_picture
 from emomask.perception.perceiver import Perceiver
-from emomask.settings import Settings
+from emomask.settings import STYLES, Settings
 from emomask.web.choices import Choices
 from emomask.web.sandbox import Sandbox
 
@@ -26,7 +26,6 @@ LIVE_PIXELS = 1 << 21
 LIVE_MEMORY = 128 << 20
 LIVE_SECONDS = 2.0
 LIVE_QUALITY = 80
-_COVERS = 32  # of the visitors' choices that are kept ready
 
 
 class MaskingError(EmomaskError):
@@ -71,9 +70,11 @@ class Engine:
         self._settings = settings.replace(threads=settings.threads or 1)
         self._perceiver = Perceiver(self._settings)
         self._perceiver.warm_up(480, 640)
-        self._cover = functools.lru_cache(_COVERS)(self._made_cover)
-        for name in self.sets:  # what is wrong with a set is said at the start
-            self._cover(Choices(emoji_set=name))
+        # All of them now: what is wrong with a set is said at the start, and no visitor can make the server load one.
+        self._emojis = {
+            name: create_style(settings.replace(style="emoji", emojis=folder)) for name, folder in self.sets.items()
+        }
+        self._others = {style: create_style(settings.replace(style=style)) for style in STYLES if style != "emoji"}
         shared = settings.detector == "centerface" and settings.landmarks == "fast"
         cores = (os.cpu_count() or 1) if shared else 1  # the other networks bear one thread at a time
         self._live_threads = ThreadPoolExecutor(cores, "live")
@@ -106,8 +107,10 @@ class Engine:
         self._live_sandbox.close()
         self._picture_sandbox.close()
 
-    def _made_cover(self, choices: Choices) -> Cover:
-        return Cover(choices.applied(self._settings, self.sets))
+    def _cover(self, choices: Choices) -> Cover:
+        settings = choices.applied(self._settings, self.sets)
+        style = self._emojis[choices.emoji_set] if choices.style == "emoji" else self._others[choices.style]
+        return Cover(settings, style)
 
     def _masker(self, choices: Choices) -> Masker:
         return Masker(choices.applied(self._settings, self.sets), self._perceiver, self._cover(choices))
