@@ -168,8 +168,9 @@ class _Site:
         if self._feed is not None:
             app.add_api_websocket_route("/api/robot", self.robot)
         app.mount("/static", StaticFiles(directory=str(_STATIC)), name="static")
-        app.add_api_route("/", _page, include_in_schema=False)
-        app.add_api_route("/docs", _docs, include_in_schema=False)
+        app.add_api_route("/", _page, methods=["GET", "HEAD"], include_in_schema=False)
+        app.add_api_route("/docs", _docs, methods=["GET", "HEAD"], include_in_schema=False)
+        app.router.redirect_slashes = False
         return app
 
     async def health(self) -> Dict[str, Any]:

@@ -8,11 +8,13 @@ import multiprocessing
 import secrets
 import shutil
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, AsyncIterator, Dict, Optional
 
 from emomask.settings import Settings
 from emomask.web.errors import Refusal
+from emomask.web.faults import log_fault
 from emomask.web.limits import Places
 from emomask.web.private_folder import PrivateFolder
 from emomask.web.video_worker import VideoJob, output_name, serve
@@ -81,6 +83,8 @@ class Jobs:
         self._jobs: Dict[str, Job] = {}
         self._line = None
         self._tasks = []
+        # Its own: what else waits in threads, for slow name servers, is not to keep it waiting.
+        self._thread = ThreadPoolExecutor(1, "video")
 
     def start(self) -> None:
         """Begin to work; to be called in the event loop."""
@@ -96,6 +100,7 @@ class Jobs:
         await working
         expiring.cancel()
         await asyncio.gather(expiring, return_exceptions=True)
+        self._thread.shutdown()
 
     async def add(self, parts: AsyncIterator[bytes], visitor: str, settings: Settings) -> Dict[str, Any]:
         """Take a video in and put it into the line, as one of ``visitor``'s. Raises Refusal as ``parts`` do."""
@@ -167,9 +172,9 @@ class Jobs:
                 continue
             job.state = RUNNING
             try:
-                await asyncio.get_running_loop().run_in_executor(None, self._run, job)
-            except Exception:  # the line goes on, whatever becomes of one video
-                _log.exception("A video job failed")
+                await asyncio.get_running_loop().run_in_executor(self._thread, self._run, job)
+            except Exception as error:  # the line goes on, whatever becomes of one video
+                log_fault(_log, "A video job failed", error)
                 job.state, job.error = FAILED, "Something went wrong here; nothing of the video is kept."
             finally:
                 with contextlib.suppress(OSError):

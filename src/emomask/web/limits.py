@@ -3,6 +3,7 @@
 import asyncio
 import collections
 import contextlib
+import functools
 import ipaddress
 import math
 import time
@@ -18,7 +19,12 @@ _MINUTE = 60.0
 
 def visitor_of(connection: HTTPConnection) -> str:
     """Whom limits count: the visitor's IPv4 address or IPv6 /64 network, which one household has for itself."""
-    host = connection.client.host if connection.client else ""
+    return household(connection.client.host if connection.client else "")
+
+
+@functools.lru_cache(maxsize=1024)
+def household(host: str) -> str:
+    """Whom an address counts as: see ``visitor_of``."""
     try:
         address = ipaddress.ip_address(host.partition("%")[0])
     except ValueError:  # a Unix socket, or a test
