@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import json
 import logging
-import multiprocessing
 import secrets
 import shutil
 import time
@@ -17,6 +16,7 @@ from emomask.web.errors import Refusal
 from emomask.web.faults import log_fault
 from emomask.web.limits import Places
 from emomask.web.private_folder import PrivateFolder
+from emomask.web.processes import start_process
 from emomask.web.video_worker import VideoJob, output_name, serve
 
 _log = logging.getLogger(__name__)
@@ -189,11 +189,7 @@ class Jobs:
     def _run(self, job: Job) -> None:
         """Mask the video of ``job`` in a process of its own; returns when it is done, or has failed."""
         work = VideoJob(str(job.folder / "upload"), str(output_name(job.folder)), job.settings, self._seconds)
-        context = multiprocessing.get_context("spawn")  # see Sandbox
-        ours, theirs = context.Pipe()
-        process = context.Process(target=serve, args=(theirs, work), daemon=True)
-        process.start()
-        theirs.close()
+        process, ours = start_process(serve, work)
         deadline = time.monotonic() + max(_WORK_SECONDS, _WORK_FACTOR * self._seconds)
         try:
             while job.counts is None and job.error is None:
