@@ -238,7 +238,7 @@ class _Site:
             data = await read_body(request, largest, _PICTURE_SECONDS)
             if is_order:
                 data = await fetch(_url(data), self._policy)
-            masked = await self._engine.mask(data, choices, format)
+            masked = await self._engine.mask(data, choices, format, visitor)
         _log.info("A picture of %d x %d pixels was masked in %.0f ms", *masked[1:3], masked.milliseconds)
         if "application/json" in request.headers.get("accept", ""):
             return JSONResponse(_told(masked, _MEDIA_TYPES[format]))

@@ -19,6 +19,7 @@ from emomask.media.picture_writer import write_picture
 from emomask.perception.perceiver import Perceiver
 from emomask.settings import STYLES, Settings
 from emomask.web.choices import Choices
+from emomask.web.limits import Turns
 from emomask.web.sandbox import Sandbox
 
 # A camera's frame may have so many pixels: Full HD and a little more.
@@ -54,7 +55,7 @@ class Engine:
     """Masks pictures and streams of frames for many visitors.
 
     Each visitor's frames wait in one line with those of the others, at most one of each, so that all are served in
-    turn. Pictures have threads of their own and leave a core to the streams.
+    turn, and so are their pictures, which have threads of their own and leave a core to the streams.
 
     Parameters
     ----------
@@ -79,6 +80,7 @@ class Engine:
         cores = (os.cpu_count() or 1) if shared else 1  # the other networks bear one thread at a time
         self._live_threads = ThreadPoolExecutor(cores, "live")
         self._picture_threads = ThreadPoolExecutor(max(1, cores - 1), "picture") if shared else self._live_threads
+        self._turns = Turns(max(1, cores - 1))
         self._live_sandbox = Sandbox(cores, LIVE_PIXELS, LIVE_MEMORY, LIVE_SECONDS, is_camera=True)
         self._picture_sandbox = Sandbox(max(1, cores - 1), largest_pixels)
 
@@ -87,14 +89,17 @@ class Engine:
         """The networks in use, see ``Masker.models``."""
         return self._perceiver.models
 
-    async def mask(self, data: bytes, choices: Choices, form: str) -> MaskedFile:
+    async def mask(self, data: bytes, choices: Choices, form: str, visitor: str) -> MaskedFile:
         """Mask the picture that ``data``, the bytes of a file, holds, into the format ``form`` (png, jpg, webp).
+
+        ``visitor``: whose it is; the visitors' pictures are masked in turn.
 
         Raises SourceError when it cannot be decoded, SettingsError for a choice that there is not, and MaskingError
         when it could not be masked.
         """
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._picture_threads, self._mask, data, choices, form)
+        async with self._turns.taken_by(visitor):
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._picture_threads, self._mask, data, choices, form)
 
     def stream(self, choices: Choices) -> "LiveStream":
         """A new stream of frames. Raises SettingsError for a choice that there is not."""

@@ -93,6 +93,47 @@ class Places:
             del self._taken[visitor]
 
 
+class Turns:
+    """Work for so many at the same time; those who wait are served in turn, however much each of them wants."""
+
+    def __init__(self, workers: int):
+        self._free = workers
+        self._lines = collections.OrderedDict()  # visitor: deque of futures; who is served next first
+
+    @contextlib.asynccontextmanager
+    async def taken_by(self, visitor: str):
+        """A turn for as long as the context lasts; waits for it."""
+        await self._turn(visitor)
+        try:
+            yield
+        finally:
+            self._pass_on()
+
+    async def _turn(self, visitor: str) -> None:
+        if self._free:
+            self._free -= 1
+            return
+        turn = asyncio.get_running_loop().create_future()
+        self._lines.setdefault(visitor, collections.deque()).append(turn)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():
+                self._pass_on()
+            raise
+
+    def _pass_on(self) -> None:
+        while self._lines:
+            visitor, line = self._lines.popitem(last=False)
+            turn = line.popleft()
+            if line:
+                self._lines[visitor] = line  # behind the others
+            if not turn.done():
+                turn.set_result(None)
+                return
+        self._free += 1
+
+
 async def body_parts(request: Request, largest: int, seconds: float) -> AsyncIterator[bytes]:
     """The parts of a request's body as they arrive.
 
