@@ -25,6 +25,7 @@ WAITING, RUNNING, DONE, FAILED = "waiting", "running", "done", "failed"
 _LONGEST_MESSAGE = 1 << 16  # bytes
 # Seconds of work for each second of video, and at least; a video that takes longer is given up.
 _WORK_FACTOR, _WORK_SECONDS = 20.0, 120.0
+_RESULTS = 16  # that wait for being fetched
 _PATIENCE = 0.2  # seconds between looks at a process
 
 
@@ -185,6 +186,7 @@ class Jobs:
                     self._forget(job)
                 elif job.state == FAILED:
                     self._remove_files(job)
+                self._make_room()
 
     def _run(self, job: Job) -> None:
         """Mask the video of ``job`` in a process of its own; returns when it is done, or has failed."""
@@ -204,6 +206,12 @@ class Jobs:
             process.join()
             ours.close()
         job.state = FAILED if job.error else DONE
+
+    def _make_room(self) -> None:
+        """Let the oldest results go when there are many, so that those that nobody fetches do not fill the disk."""
+        done = [job for job in self._jobs.values() if job.state == DONE]
+        for job in sorted(done, key=lambda job: job.finished)[:-_RESULTS]:
+            self._forget(job)
 
     async def _expire(self) -> None:
         while True:

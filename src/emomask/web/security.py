@@ -136,7 +136,8 @@ def _is_own(origin: str, host: str, scheme: str) -> bool:
 def check_token(given: Optional[str], token: str) -> None:
     """Raise Refusal (401) unless ``given`` is ``token``; an empty token lets everybody in."""
     if token and not hmac.compare_digest(str(given or "").encode("utf-8", "replace"), token.encode("utf-8")):
-        raise Refusal(401, "This site needs a token; ask its operator for it.")
+        reason = "That is not this site's token" if given else "This site needs a token"
+        raise Refusal(401, reason + "; ask its operator for it.")
 
 
 def _is_visit(scope: Scope, headers: Headers) -> bool:

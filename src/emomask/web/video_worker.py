@@ -3,6 +3,7 @@
 import glob
 import json
 import os
+import re
 import resource
 import signal
 import sys
@@ -22,7 +23,7 @@ LARGEST_FRAME = 4096 * 2304  # pixels
 _STARTS = ((4, b"ftyp"), (0, b"\x1aE\xdf\xa3"), (8, b"AVI "), (0, b"OggS"), (0, b"FLV\x01"), (0, b"\0\0\1\xba"))
 _MPEG_TS = b"\x47"
 # What libraries read: themselves, and what the machine is like.
-_SYSTEM = ("/usr", "/lib", "/lib64", "/etc/ld.so.cache", "/dev/urandom", "/proc", "/sys/devices/system")
+_SYSTEM = ("/usr", "/lib", "/lib64", "/etc/ld.so.cache", "/dev/urandom", "/proc", "/sys")
 
 
 class VideoJob(NamedTuple):
@@ -58,7 +59,7 @@ def serve(connection: Connection, job: VideoJob) -> None:
     except MemoryError:
         _tell(connection, error="The video needs more memory than one may take: make it smaller.")
     except EmomaskError as error:
-        _tell(connection, error=str(error).replace(job.source, "The video"))
+        _tell(connection, error=re.sub("([Tt]he file )?" + re.escape(job.source), "The video", str(error)))
 
 
 def confine(job: VideoJob) -> None:

@@ -78,7 +78,7 @@ export class Result {
     const masked = element(isFilm ? "video" : "img", isFilm ? { controls: true, loop: true, muted: true } : {});
     masked.src = this.address(blob);
     const told = isFilm
-      ? `${counts.frames} frames, ${counts.faces} faces covered${counts.withheld ? `, ${counts.withheld} frames withheld` : ""}.`
+      ? `In ${counts.frames} frames faces were covered ${counts.faces} times${counts.withheld ? `; ${counts.withheld} frames were withheld` : ""}.`
       : inWords(faces);
     if (isFilm) masked.setAttribute("aria-label", `${this.title}, masked`);
     else masked.alt = `${this.title}, masked. ${told}`;
