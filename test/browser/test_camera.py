@@ -2,6 +2,7 @@
 
 import base64
 import contextlib
+import time
 
 import cv2
 import numpy as np
@@ -37,6 +38,8 @@ def test_the_preview_stays_in_the_browser_until_masking_is_start_camera(page):
     page.on("websocket", lambda socket: sockets.append(socket))
     page.on("request", lambda request: posts.append(request) if request.method == "POST" else None)
     show(page, "Live camera")
+    hint = "element => getComputedStyle(element.parentElement, '::after').content"
+    assert "off" in page.eval_on_selector("#preview", hint) and "appear" in page.eval_on_selector("#masked", hint)
     screenshot(page, "camera-off")
     page.get_by_role("button", name="Turn on the camera").click()
     page.get_by_role("button", name="Start masking").wait_for()
@@ -48,6 +51,7 @@ def test_the_preview_stays_in_the_browser_until_masking_is_start_camera(page):
     page.get_by_role("button", name="Start masking").click()
     page.wait_for_function("() => document.getElementById('live-stats').dataset.rate > 0")
     assert len(sockets) == 1
+    assert page.eval_on_selector("#preview", hint) == page.eval_on_selector("#masked", hint) == '""'
 
 
 def test_no_face_is_to_be_found_in_what_comes_back(page, perceiver):
@@ -65,9 +69,12 @@ def test_no_face_is_to_be_found_in_what_comes_back(page, perceiver):
 def test_rate_latency_bars_and_history(page):
     start_camera(page)
     page.wait_for_timeout(4000)
-    rate, latency = (float(page.locator("#live-stats").get_attribute("data-" + name)) for name in ("rate", "latency"))
-    # Far from what is measured on an idle machine: others may be at work here.
-    assert rate >= 5 and latency <= 600
+    # Far from what is measured on an idle machine, and for one second of a minute: others may be at work here.
+    page.wait_for_function(
+        "() => { const {rate, latency} = document.getElementById('live-stats').dataset;"
+        " return rate >= 5 && latency <= 600; }",
+        timeout=60000,
+    )
     assert page.locator("#live-faces .face").count() >= 1
     assert "happy" in page.locator("#history").get_attribute("aria-label")
     assert "covered" in page.locator("#masked").get_attribute("aria-label")
@@ -79,15 +86,30 @@ def test_rate_latency_bars_and_history(page):
     screenshot(page, "camera")
     with page.expect_download() as download:
         page.get_by_role("button", name="Save a masked picture").click()
+    assert download.value.suggested_filename == "emomask.jpg"
     assert cv2.imread(str(download.value.path())).shape == (480, 640, 3)
+    page.locator("#format").select_option("png")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Save a masked picture").click()
+    assert download.value.suggested_filename == "emomask.png"
+    assert open(str(download.value.path()), "rb").read(4) == b"\x89PNG"
 
 
 def test_choices_change_while_the_camera_runs(page):
     start_camera(page)
     page.get_by_role("radio", name="Grey").check()
-    page.wait_for_timeout(1500)
-    masked = shown(page, "#masked").astype(int)
-    assert (np.abs(masked - 128).max(axis=2) < 5).mean() > 0.01
+    deadline = time.monotonic() + 20
+    while (np.abs(shown(page, "#masked").astype(int) - 128).max(axis=2) < 5).mean() < 0.01:
+        assert time.monotonic() < deadline
+        page.wait_for_timeout(200)
+
+
+def test_a_browser_without_a_call_for_each_frame_of_a_video(browser, site):
+    """Firefox before 132."""
+    with opened(browser, site) as page:
+        page.evaluate("() => delete HTMLVideoElement.prototype.requestVideoFrameCallback")
+        start_camera(page)
+        page.wait_for_function("() => document.getElementById('live-stats').dataset.latency > 0")
 
 
 def test_stopping_leaves_nothing_to_be_seen(page):

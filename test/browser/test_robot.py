@@ -41,8 +41,10 @@ def test_it_is_shown_while_its_tab_is(browser, robot):
         page.wait_for_function("() => parseInt(document.getElementById('robot-stats').textContent) > 2")
         assert "covered" in page.locator("#robot").get_attribute("aria-label")
         assert robot.viewers == 1
+        assert page.locator("#choices-panel").is_hidden()  # they would change nothing here
         screenshot(page, "robot")
         show(page, "Demo pictures")
+        assert page.locator("#choices-panel").is_visible()
         page.wait_for_timeout(500)
         assert robot.viewers == 0
         drawn = (

@@ -53,7 +53,7 @@ def test_a_demo_picture_is_masked_beside_its_original(page):
     screenshot(page, "demo-empty")
     page.get_by_role("button", name="Three people").click()
     page.locator("#demo-result .face").nth(2).wait_for()
-    assert page.locator("#demo-result figcaption").all_inner_texts()[0].startswith("Original")
+    assert page.locator("#demo-result figcaption").all_inner_texts()[0] == "Original a demo picture"
     assert_covered(pixels_of(page, "#demo-result figure:nth-child(2) img"))
     cards = page.locator("#demo-result .face")
     assert cards.count() == 3 and "happy" in cards.nth(0).inner_text()
@@ -107,7 +107,7 @@ def test_another_emoji_set(page):
 def test_nobody_in_the_picture_is_said(page):
     page.get_by_role("button", name="Nobody").click()
     page.get_by_text("No face was found").first.wait_for()
-    assert "do not share" in page.locator("#demo-result .notice").inner_text()
+    assert "do not share" in page.locator("#demo-result .notice.warning").inner_text()
     screenshot(page, "no-face")
 
 
@@ -130,6 +130,22 @@ def test_several_files_are_uploaded_and_downloaded(page, picture, tmp_path):
     page.get_by_role("button", name="Mask again with the new choices").first.click()
     page.wait_for_function("() => document.querySelectorAll('#upload-results .again').length === 1")
     screenshot(page, "upload")
+    page.evaluate(
+        """() => {
+            window.released = [];
+            const release = URL.revokeObjectURL.bind(URL);
+            URL.revokeObjectURL = (address) => release(address, window.released.push(address));
+        }"""
+    )
+    page.get_by_role("button", name="Remove letter.txt").click()
+    assert cards.count() == 2 and failed.count() == 0
+    assert page.evaluate("() => document.activeElement.textContent") == "Remove"
+    addresses = page.locator("#upload-results img").evaluate_all("all => all.map(image => image.src)")
+    assert len(addresses) == 4
+    for _ in range(2):
+        page.get_by_role("button", name="Remove three people.jpg").first.click()
+    assert cards.count() == 0 and page.evaluate("() => document.activeElement.id") == "panel-upload"
+    assert set(addresses) <= set(page.evaluate("() => window.released"))  # the pictures are forgotten
 
 
 def test_files_are_dropped(page, picture):

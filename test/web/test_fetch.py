@@ -1,8 +1,11 @@
 """Fetching for strangers, against a hostile server. 127.0.0.1 is allowed here, as an operator may; 127.0.0.2 is not."""
 
+import asyncio
 import functools
 import ipaddress
+import socket
 import ssl
+import threading
 import time
 
 import anyio
@@ -141,6 +144,27 @@ def test_the_time_limit_holds_for_the_resolution_too(policy):
         await anyio.sleep(30)
 
     assert "longer than" in refusal("http://slow.example/", policy._replace(seconds=0.3), resolve)
+
+
+def test_slow_name_servers_keep_nothing_else_waiting(monkeypatch):
+    """A lookup cannot be broken off: each holds a thread, and the event loop has few for everything else."""
+    ended = threading.Event()
+
+    def look_up(*arguments, **options):
+        ended.wait(20)
+        raise OSError("no answer")
+
+    async def ask():
+        asked = [fetch("http://slow%d.example/" % number, FetchPolicy(seconds=0.3)) for number in range(40)]
+        answers = await asyncio.gather(*asked, return_exceptions=True)
+        assert all("longer than" in str(answer) for answer in answers)
+        return await asyncio.wait_for(asyncio.get_running_loop().run_in_executor(None, int), 5)
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    try:
+        assert anyio.run(ask) == 0
+    finally:
+        ended.set()
 
 
 def test_a_closed_port_is_one_clear_error(forbidden, policy):

@@ -14,6 +14,7 @@ from websockets.exceptions import ConnectionClosed
 
 from emomask.media.demo_clip import DemoClip
 from emomask.perception.perceiver import Perceiver
+from emomask.settings import STYLES
 from emomask.web.feed import Feed
 
 
@@ -56,6 +57,22 @@ def test_choices_change_without_forgetting_a_face(site, clip):
         assert [face["track"] for face in after["faces"]] == [face["track"] for face in before["faces"]]
         width = [told["faces"][0]["covered"][2] - told["faces"][0]["covered"][0] for told in (before, after)]
         assert width[1] > 1.3 * width[0]
+
+
+def test_no_choice_makes_the_server_load_pictures(site, clip, monkeypatch):
+    """It takes as long as ten frames of everybody: a visitor who changes the choices all the time would stop them."""
+
+    def fail(settings):
+        raise AssertionError("loaded")
+
+    monkeypatch.setattr("emomask.masks.cover.create_style", fail)
+    monkeypatch.setattr("emomask.web.engine.create_style", fail)
+    with site.socket() as connection:
+        for number, choices in enumerate(itertools.product(STYLES, ("noto", "plain"), (0.05, 1.5))):
+            connection.send(json.dumps(dict(zip(("style", "emoji_set", "margin"), choices))))
+            connection.send(frame_message(number, clip[number]))
+            assert answer_of(connection.recv(10))[1]["error"] is None
+            assert site.mask(clip[0], **dict(zip(("style", "emoji_set", "margin"), choices))).status_code == 200
 
 
 def test_a_face_that_is_missed_stays_covered(site, clip):

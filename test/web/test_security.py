@@ -1,5 +1,6 @@
 """Who may ask, and how much: tokens, origins, names, rates, sizes, times, headers, TLS and base paths."""
 
+import asyncio
 import socket
 import ssl
 import threading
@@ -12,7 +13,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from emomask.errors import EmomaskError, SettingsError
 from emomask.web.errors import Refusal
-from emomask.web.limits import Places, RateLimit
+from emomask.web.limits import Places, RateLimit, Turns
 from emomask.web.serve import Website
 from emomask.web.settings import WebSettings
 
@@ -200,6 +201,47 @@ def test_one_visitor_cannot_take_all_places():
     with places.taken_by("d"):
         assert places.taken == 4
     assert places.taken == 3
+
+
+def test_those_who_wait_are_served_in_turn():
+    served = []
+
+    async def work(turns, visitor, number):
+        async with turns.taken_by(visitor):
+            served.append(visitor + str(number))
+            await asyncio.sleep(0)
+
+    async def run():
+        turns = Turns(2)
+        many = [asyncio.ensure_future(work(turns, "a", number)) for number in range(5)]
+        few = [asyncio.ensure_future(work(turns, "b", number)) for number in range(2)]
+        for given_up in (many[3], few[0]):
+            await asyncio.sleep(0)
+            given_up.cancel()
+        await asyncio.gather(*many, *few, return_exceptions=True)
+        assert turns._free == 2 and not turns._lines
+
+    asyncio.run(run())
+    assert served == ["a0", "a1", "a2", "b1", "a4"]
+
+
+def test_one_visitors_pictures_do_not_keep_the_others_waiting(demo_jpeg):
+    """A picture of one who has sent many is masked before most of these."""
+    with running_site(behind_proxy=True) as site:
+        ended = []
+
+        def post(visitor):
+            assert site.mask(demo_jpeg, headers={"X-Forwarded-For": visitor}).status_code == 200
+            ended.append(visitor)
+
+        threads = [threading.Thread(target=post, args=("8.8.8.8",)) for _ in range(12)]
+        for thread in threads:
+            thread.start()
+        time.sleep(0.2)
+        post("8.8.4.4")
+        for thread in threads:
+            thread.join()
+        assert ended.index("8.8.4.4") < 10, ended
 
 
 def test_more_pictures_than_there_is_room_for_are_refused(demo_jpeg):

@@ -138,12 +138,32 @@ def test_a_result_that_nobody_fetches_expires(place, video):
         assert files(place) == [] and site.client.get("api/mask/video/" + job).status_code == 404
 
 
+def test_of_many_results_that_nobody_fetches_the_newest_wait(own_site, place, video, monkeypatch):
+    monkeypatch.setattr("emomask.web.jobs._RESULTS", 1)
+    jobs = []
+    for _ in range(2):
+        jobs.append(posted(own_site, video).json()["job"])
+        assert finished(own_site, jobs[-1])[0]["state"] == "done"
+    time.sleep(0.2)
+    assert own_site.client.get("api/mask/video/" + jobs[0]).status_code == 404
+    assert [path.parent.name for path in files(place)] == jobs[1:]
+
+
 @pytest.mark.parametrize(
     "change, reason",
     [
         (lambda data: b"#EXTM3U\n#EXTINF:1,\nfile:///etc/passwd\n", "no video of a kind"),
         (lambda data: b"ffconcat version 1.0\nfile /etc/passwd\n", "no video of a kind"),
         (lambda data: b"\xff\xd8\xff" + data, "no video of a kind"),
+        # A container by its first bytes, for other readers a list of files or of addresses.
+        (
+            lambda data: b"\x1aE\xdf\xa3\nc=IN IP4 127.0.0.1\nm=video 5004 RTP/AVP 96\n" * 9,
+            "not a video that can be read",
+        ),
+        (
+            lambda data: b"G".ljust(188) + b"G\n#EXTM3U\n#EXTINF:1,\nfile:///etc/passwd\n",
+            "not a video that can be read",
+        ),
         (lambda data: data[: len(data) // 2], "not a video that can be read"),
         (lambda data: data[:64] + b"\xff" * 2000, "not a video that can be read"),
     ],
@@ -152,6 +172,7 @@ def test_what_is_no_video_fails_in_words_and_leaves_nothing(own_site, place, vid
     answer = posted(own_site, change(video))
     told, _ = finished(own_site, answer.json()["job"])
     assert told["state"] == "failed" and reason in told["error"]
+    assert told["error"].startswith(("This is no video", "The video is"))
     assert str(place) not in told["error"] and "\n" not in told["error"]
     assert files(place) == []
     result = own_site.client.get("api/mask/video/%s/result" % told["job"])

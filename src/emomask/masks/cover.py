@@ -6,15 +6,18 @@ import numpy as np
 
 from emomask.faces import Box, Face
 from emomask.masks.region import Region, region_of
-from emomask.masks.styles import create_style
+from emomask.masks.styles import Style, create_style
 from emomask.settings import Settings
 
 
 class Cover:
-    """The style and the margin of ``settings``. Raises ModelError when the style's pictures are missing or damaged."""
+    """The style and the margin of ``settings``; ``style``: the same style, when there is one already.
 
-    def __init__(self, settings: Settings):
-        self._style = create_style(settings)
+    Raises ModelError when the style's pictures are missing or damaged; loading them takes a tenth of a second and more.
+    """
+
+    def __init__(self, settings: Settings, style: Optional[Style] = None):
+        self._style = style or create_style(settings)
         self._margin = settings.margin
 
     def region(self, face: Face) -> Region:

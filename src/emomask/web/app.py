@@ -168,8 +168,9 @@ class _Site:
         if self._feed is not None:
             app.add_api_websocket_route("/api/robot", self.robot)
         app.mount("/static", StaticFiles(directory=str(_STATIC)), name="static")
-        app.add_api_route("/", _page, include_in_schema=False)
-        app.add_api_route("/docs", _docs, include_in_schema=False)
+        app.add_api_route("/", _page, methods=["GET", "HEAD"], include_in_schema=False)
+        app.add_api_route("/docs", _docs, methods=["GET", "HEAD"], include_in_schema=False)
+        app.router.redirect_slashes = False
         return app
 
     async def health(self) -> Dict[str, Any]:
@@ -237,7 +238,7 @@ class _Site:
             data = await read_body(request, largest, _PICTURE_SECONDS)
             if is_order:
                 data = await fetch(_url(data), self._policy)
-            masked = await self._engine.mask(data, choices, format)
+            masked = await self._engine.mask(data, choices, format, visitor)
         _log.info("A picture of %d x %d pixels was masked in %.0f ms", *masked[1:3], masked.milliseconds)
         if "application/json" in request.headers.get("accept", ""):
             return JSONResponse(_told(masked, _MEDIA_TYPES[format]))

@@ -14,6 +14,7 @@ from PIL import Image
 
 from emomask.errors import SourceError, described
 from emomask.media import picture_reader
+from emomask.web.confinement import allow_decoding_only
 
 ERROR, PICTURE, READY = b"E", b"P", b"R"
 HEADER = struct.Struct(">III")  # height, width, bytes of the colour profile
@@ -27,9 +28,9 @@ def serve(connection: Connection, largest_pixels: int, memory: int, is_camera: b
     A request is the bytes of a file. The answer is ``ERROR`` and a text, or ``PICTURE``, a ``HEADER``, the ICC profile
     and uint8 ``(H, W, 3)`` BGR pixels, transparency being laid over white.
 
-    Before the first one this process gives up the right to open files and sockets, to write files and to dump its
-    memory; ``memory``: bytes that it may take beyond what it has then. ``is_camera``: JPEGs of a browser's camera are
-    all that comes, and they come fast.
+    Before the first one this process gives up all rights but to compute and to answer, see ``confinement``; where that
+    cannot be, the right to open files and sockets, to write files and to dump its memory. ``memory``: bytes that it may
+    take beyond what it has then. ``is_camera``: JPEGs of a browser's camera are all that comes, and they come fast.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business
     cv2.setNumThreads(1)
@@ -107,6 +108,7 @@ def _lock_up(memory: int) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     for what in (resource.RLIMIT_NOFILE, resource.RLIMIT_FSIZE, resource.RLIMIT_CORE):
         resource.setrlimit(what, (0, 0))
+    allow_decoding_only()
 
 
 def _address_space() -> int:

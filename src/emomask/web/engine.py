@@ -1,7 +1,6 @@
 """The networks, loaded once for all visitors, and the threads on which they run."""
 
 import asyncio
-import functools
 import io
 import os
 import time
@@ -14,11 +13,13 @@ from emomask.errors import EmomaskError, FrameError, SourceError
 from emomask.faces import EMOTIONS, Box, Face
 from emomask.masker import Masker
 from emomask.masks.cover import Cover
+from emomask.masks.styles import create_style
 from emomask.media.picture import Picture
 from emomask.media.picture_writer import write_picture
 from emomask.perception.perceiver import Perceiver
-from emomask.settings import Settings
+from emomask.settings import STYLES, Settings
 from emomask.web.choices import Choices
+from emomask.web.limits import Turns
 from emomask.web.sandbox import Sandbox
 
 # A camera's frame may have so many pixels: Full HD and a little more.
@@ -26,7 +27,6 @@ LIVE_PIXELS = 1 << 21
 LIVE_MEMORY = 128 << 20
 LIVE_SECONDS = 2.0
 LIVE_QUALITY = 80
-_COVERS = 32  # of the visitors' choices that are kept ready
 
 
 class MaskingError(EmomaskError):
@@ -55,7 +55,7 @@ class Engine:
     """Masks pictures and streams of frames for many visitors.
 
     Each visitor's frames wait in one line with those of the others, at most one of each, so that all are served in
-    turn. Pictures have threads of their own and leave a core to the streams.
+    turn, and so are their pictures, which have threads of their own and leave a core to the streams.
 
     Parameters
     ----------
@@ -71,13 +71,16 @@ class Engine:
         self._settings = settings.replace(threads=settings.threads or 1)
         self._perceiver = Perceiver(self._settings)
         self._perceiver.warm_up(480, 640)
-        self._cover = functools.lru_cache(_COVERS)(self._made_cover)
-        for name in self.sets:  # what is wrong with a set is said at the start
-            self._cover(Choices(emoji_set=name))
+        # All of them now: what is wrong with a set is said at the start, and no visitor can make the server load one.
+        self._emojis = {
+            name: create_style(settings.replace(style="emoji", emojis=folder)) for name, folder in self.sets.items()
+        }
+        self._others = {style: create_style(settings.replace(style=style)) for style in STYLES if style != "emoji"}
         shared = settings.detector == "centerface" and settings.landmarks == "fast"
         cores = (os.cpu_count() or 1) if shared else 1  # the other networks bear one thread at a time
         self._live_threads = ThreadPoolExecutor(cores, "live")
         self._picture_threads = ThreadPoolExecutor(max(1, cores - 1), "picture") if shared else self._live_threads
+        self._turns = Turns(max(1, cores - 1))
         self._live_sandbox = Sandbox(cores, LIVE_PIXELS, LIVE_MEMORY, LIVE_SECONDS, is_camera=True)
         self._picture_sandbox = Sandbox(max(1, cores - 1), largest_pixels)
 
@@ -86,14 +89,17 @@ class Engine:
         """The networks in use, see ``Masker.models``."""
         return self._perceiver.models
 
-    async def mask(self, data: bytes, choices: Choices, form: str) -> MaskedFile:
+    async def mask(self, data: bytes, choices: Choices, form: str, visitor: str) -> MaskedFile:
         """Mask the picture that ``data``, the bytes of a file, holds, into the format ``form`` (png, jpg, webp).
+
+        ``visitor``: whose it is; the visitors' pictures are masked in turn.
 
         Raises SourceError when it cannot be decoded, SettingsError for a choice that there is not, and MaskingError
         when it could not be masked.
         """
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._picture_threads, self._mask, data, choices, form)
+        async with self._turns.taken_by(visitor):
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._picture_threads, self._mask, data, choices, form)
 
     def stream(self, choices: Choices) -> "LiveStream":
         """A new stream of frames. Raises SettingsError for a choice that there is not."""
@@ -106,8 +112,10 @@ class Engine:
         self._live_sandbox.close()
         self._picture_sandbox.close()
 
-    def _made_cover(self, choices: Choices) -> Cover:
-        return Cover(choices.applied(self._settings, self.sets))
+    def _cover(self, choices: Choices) -> Cover:
+        settings = choices.applied(self._settings, self.sets)
+        style = self._emojis[choices.emoji_set] if choices.style == "emoji" else self._others[choices.style]
+        return Cover(settings, style)
 
     def _masker(self, choices: Choices) -> Masker:
         return Masker(choices.applied(self._settings, self.sets), self._perceiver, self._cover(choices))

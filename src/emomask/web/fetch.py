@@ -1,8 +1,11 @@
 """Fetches a picture from a URL that a stranger names, without becoming the stranger's way into the network."""
 
+import asyncio
+import functools
 import ipaddress
 import re
 import socket
+from concurrent.futures import ThreadPoolExecutor
 from typing import Awaitable, Callable, List, NamedTuple, Optional, Sequence, Tuple
 from urllib.parse import urljoin, urlsplit
 
@@ -15,6 +18,9 @@ from emomask.web.addresses import Network, may_be_fetched
 _REDIRECTS = (301, 302, 303, 307, 308)
 _PORTS = {"http": 80, "https": 443}
 _CONNECTING = 5.0  # seconds for each address of a host
+# Of their own: a name server that does not answer holds a thread for longer than a request waits, and the threads that
+# the event loop has for everybody are few.
+_LOOKUPS = ThreadPoolExecutor(64, "lookup")
 _LONGEST_URL = 2000  # characters
 # What RFC 3986 allows in a URL; everything else has to be percent-encoded.
 _URL = re.compile(r"[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]+")
@@ -59,7 +65,8 @@ class _Place(NamedTuple):
 
 async def system_resolver(host: str, port: int) -> List[str]:
     """The addresses of ``host``, as the system knows them. Raises OSError when there are none."""
-    found = await anyio.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    look_up = functools.partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
+    found = await asyncio.get_running_loop().run_in_executor(_LOOKUPS, look_up)
     return [entry[4][0] for entry in found]
 
 
@@ -138,7 +145,7 @@ def _check_host(host: str) -> None:
 async def _resolved(place: _Place, policy: FetchPolicy, resolve: Resolver) -> List[str]:
     try:
         found = await resolve(place.host, place.port)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         raise SourceError("The URL's server is not known; is it spelt correctly?") from error
     # A zone ("fe80::1%eth0") is part of the text, but no part of what Python 3.8 calls an address.
     addresses = [ipaddress.ip_address(text.partition("%")[0]) for text in found]

@@ -4,17 +4,19 @@ import asyncio
 import contextlib
 import json
 import logging
-import multiprocessing
 import secrets
 import shutil
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, AsyncIterator, Dict, Optional
 
 from emomask.settings import Settings
 from emomask.web.errors import Refusal
+from emomask.web.faults import log_fault
 from emomask.web.limits import Places
 from emomask.web.private_folder import PrivateFolder
+from emomask.web.processes import start_process
 from emomask.web.video_worker import VideoJob, output_name, serve
 
 _log = logging.getLogger(__name__)
@@ -23,6 +25,7 @@ WAITING, RUNNING, DONE, FAILED = "waiting", "running", "done", "failed"
 _LONGEST_MESSAGE = 1 << 16  # bytes
 # Seconds of work for each second of video, and at least; a video that takes longer is given up.
 _WORK_FACTOR, _WORK_SECONDS = 20.0, 120.0
+_RESULTS = 16  # that wait for being fetched
 _PATIENCE = 0.2  # seconds between looks at a process
 
 
@@ -81,6 +84,8 @@ class Jobs:
         self._jobs: Dict[str, Job] = {}
         self._line = None
         self._tasks = []
+        # Its own: what else waits in threads, for slow name servers, is not to keep it waiting.
+        self._thread = ThreadPoolExecutor(1, "video")
 
     def start(self) -> None:
         """Begin to work; to be called in the event loop."""
@@ -96,6 +101,7 @@ class Jobs:
         await working
         expiring.cancel()
         await asyncio.gather(expiring, return_exceptions=True)
+        self._thread.shutdown()
 
     async def add(self, parts: AsyncIterator[bytes], visitor: str, settings: Settings) -> Dict[str, Any]:
         """Take a video in and put it into the line, as one of ``visitor``'s. Raises Refusal as ``parts`` do."""
@@ -167,9 +173,9 @@ class Jobs:
                 continue
             job.state = RUNNING
             try:
-                await asyncio.get_running_loop().run_in_executor(None, self._run, job)
-            except Exception:  # the line goes on, whatever becomes of one video
-                _log.exception("A video job failed")
+                await asyncio.get_running_loop().run_in_executor(self._thread, self._run, job)
+            except Exception as error:  # the line goes on, whatever becomes of one video
+                log_fault(_log, "A video job failed", error)
                 job.state, job.error = FAILED, "Something went wrong here; nothing of the video is kept."
             finally:
                 with contextlib.suppress(OSError):
@@ -180,15 +186,12 @@ class Jobs:
                     self._forget(job)
                 elif job.state == FAILED:
                     self._remove_files(job)
+                self._make_room()
 
     def _run(self, job: Job) -> None:
         """Mask the video of ``job`` in a process of its own; returns when it is done, or has failed."""
         work = VideoJob(str(job.folder / "upload"), str(output_name(job.folder)), job.settings, self._seconds)
-        context = multiprocessing.get_context("spawn")  # see Sandbox
-        ours, theirs = context.Pipe()
-        process = context.Process(target=serve, args=(theirs, work), daemon=True)
-        process.start()
-        theirs.close()
+        process, ours = start_process(serve, work)
         deadline = time.monotonic() + max(_WORK_SECONDS, _WORK_FACTOR * self._seconds)
         try:
             while job.counts is None and job.error is None:
@@ -203,6 +206,12 @@ class Jobs:
             process.join()
             ours.close()
         job.state = FAILED if job.error else DONE
+
+    def _make_room(self) -> None:
+        """Let the oldest results go when there are many, so that those that nobody fetches do not fill the disk."""
+        done = [job for job in self._jobs.values() if job.state == DONE]
+        for job in sorted(done, key=lambda job: job.finished)[:-_RESULTS]:
+            self._forget(job)
 
     async def _expire(self) -> None:
         while True:

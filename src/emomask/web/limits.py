@@ -3,6 +3,7 @@
 import asyncio
 import collections
 import contextlib
+import functools
 import ipaddress
 import math
 import time
@@ -18,7 +19,12 @@ _MINUTE = 60.0
 
 def visitor_of(connection: HTTPConnection) -> str:
     """Whom limits count: the visitor's IPv4 address or IPv6 /64 network, which one household has for itself."""
-    host = connection.client.host if connection.client else ""
+    return household(connection.client.host if connection.client else "")
+
+
+@functools.lru_cache(maxsize=1024)
+def household(host: str) -> str:
+    """Whom an address counts as: see ``visitor_of``."""
     try:
         address = ipaddress.ip_address(host.partition("%")[0])
     except ValueError:  # a Unix socket, or a test
@@ -85,6 +91,47 @@ class Places:
         self._taken[visitor] -= 1
         if not self._taken[visitor]:
             del self._taken[visitor]
+
+
+class Turns:
+    """Work for so many at the same time; those who wait are served in turn, however much each of them wants."""
+
+    def __init__(self, workers: int):
+        self._free = workers
+        self._lines = collections.OrderedDict()  # visitor: deque of futures; who is served next first
+
+    @contextlib.asynccontextmanager
+    async def taken_by(self, visitor: str):
+        """A turn for as long as the context lasts; waits for it."""
+        await self._turn(visitor)
+        try:
+            yield
+        finally:
+            self._pass_on()
+
+    async def _turn(self, visitor: str) -> None:
+        if self._free:
+            self._free -= 1
+            return
+        turn = asyncio.get_running_loop().create_future()
+        self._lines.setdefault(visitor, collections.deque()).append(turn)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():
+                self._pass_on()
+            raise
+
+    def _pass_on(self) -> None:
+        while self._lines:
+            visitor, line = self._lines.popitem(last=False)
+            turn = line.popleft()
+            if line:
+                self._lines[visitor] = line  # behind the others
+            if not turn.done():
+                turn.set_result(None)
+                return
+        self._free += 1
 
 
 async def body_parts(request: Request, largest: int, seconds: float) -> AsyncIterator[bytes]:

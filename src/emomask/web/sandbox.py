@@ -1,7 +1,6 @@
 """Decodes strangers' pictures in processes of their own, so that a bad one costs a process and nothing more."""
 
 import contextlib
-import multiprocessing
 import queue
 import struct
 import threading
@@ -11,6 +10,7 @@ import numpy as np
 
 from emomask.errors import EmomaskError, SourceError
 from emomask.web import decoder
+from emomask.web.processes import start_process
 
 _STARTING = 60.0  # seconds for a process to load the decoders, on a machine that is busy
 
@@ -80,14 +80,7 @@ class Sandbox:
 
 class _Worker:
     def __init__(self, largest_pixels: int, memory: int, is_camera: bool):
-        # Not forked: a copy of this process would hold what other visitors have sent.
-        context = multiprocessing.get_context("spawn")
-        self._connection, theirs = context.Pipe()
-        self._process = context.Process(
-            target=decoder.serve, args=(theirs, largest_pixels, memory, is_camera), daemon=True
-        )
-        self._process.start()
-        theirs.close()
+        self._process, self._connection = start_process(decoder.serve, largest_pixels, memory, is_camera)
         self._longest = 1 + decoder.HEADER.size + decoder.LARGEST_PROFILE + 3 * largest_pixels
         self._ready = False
         self.alive = True

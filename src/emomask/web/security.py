@@ -7,10 +7,11 @@ import logging
 from typing import Optional, Sequence
 from urllib.parse import urlsplit
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from emomask.web.errors import Refusal
+from emomask.web.faults import log_fault
 
 _log = logging.getLogger(__name__)
 
@@ -28,6 +29,7 @@ POLICY = "; ".join(
         "require-trusted-types-for 'script'",
     )
 )
+# Of every answer; the server adds them, so that its own errors have them too.
 HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": POLICY,
@@ -38,13 +40,16 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
+# No part of an answer is of use without the rest: none is kept, and a video is removed when it was fetched.
+_UNHEARD = (b"range", b"if-range")
 # What the page must know before it can ask for the token, and what everybody may read.
 _UNGUARDED = ("/api/health", "/api/openapi.json", "/api/options")
 
 
 class Guard:
-    """Lets through to ``app`` what may come, and adds the headers to every answer.
+    """Lets through to ``app`` what may come.
 
+    - A request that says its length in two ways is refused: a proxy may have believed the other one.
     - The Host header must be an address, localhost or one of ``names``: another website whose name is made to point
       here (DNS rebinding) is refused.
     - A request that a browser sends from a page of another site is refused, and so is such a WebSocket.
@@ -70,23 +75,26 @@ class Guard:
 
         answered = False
 
-        async def send_with_headers(message: Message) -> None:
+        async def send_and_note(message: Message) -> None:
             nonlocal answered
-            if message["type"] == "http.response.start":
-                _add_headers(message)
             answered = message["type"] == "http.response.body" and not message.get("more_body", False)
             await send(message)
 
+        heard = [field for field in scope["headers"] if field[0] not in _UNHEARD]
         try:
-            await self._app(scope, receive, send_with_headers)
-        except Exception:
-            if not answered:
+            await self._app({**scope, "headers": heard}, receive, send_and_note)
+        except Exception as error:
+            if scope["type"] == "websocket" and isinstance(error, OSError):  # the visitor is gone
                 raise
+            log_fault(_log, "A request failed", error)
             # Starlette raises again what it has answered; the server would close the connection for that.
-            _log.exception("A request failed")
+            if not answered:
+                raise RuntimeError("a request failed") from None
 
     def _check(self, scope: Scope) -> None:
         headers = Headers(scope=scope)
+        if "content-length" in headers and "transfer-encoding" in headers:
+            raise Refusal(400, "The length of the request is not clear.")
         host = headers.get("host", "")
         if len(headers.getlist("host")) != 1 or not self._is_known(host):
             raise Refusal(400, "This site does not go by that name; its operator can add the name (--names).")
@@ -128,7 +136,8 @@ def _is_own(origin: str, host: str, scheme: str) -> bool:
 def check_token(given: Optional[str], token: str) -> None:
     """Raise Refusal (401) unless ``given`` is ``token``; an empty token lets everybody in."""
     if token and not hmac.compare_digest(str(given or "").encode("utf-8", "replace"), token.encode("utf-8")):
-        raise Refusal(401, "This site needs a token; ask its operator for it.")
+        reason = "That is not this site's token" if given else "This site needs a token"
+        raise Refusal(401, reason + "; ask its operator for it.")
 
 
 def _is_visit(scope: Scope, headers: Headers) -> bool:
@@ -137,21 +146,15 @@ def _is_visit(scope: Scope, headers: Headers) -> bool:
     return is_reading and headers.get("sec-fetch-mode") == "navigate" and "/api/" not in scope["path"]
 
 
-def _add_headers(message: Message) -> None:
-    headers = MutableHeaders(scope=message)
-    for name, value in HEADERS.items():
-        headers[name] = value
-
-
 async def _refuse(scope: Scope, send: Send, refusal: Refusal) -> None:
     if scope["type"] == "websocket":  # before it is accepted: the browser sees a failed handshake
         await send({"type": "websocket.close", "code": 1008})
         return
     body = json.dumps({"error": str(refusal)}).encode("utf-8")
     fields = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    if refusal.status == 400:  # what follows on the connection cannot be trusted either
+        fields.append((b"connection", b"close"))
     if refusal.status == 401:
         fields.append((b"www-authenticate", b"Bearer"))
-    start = {"type": "http.response.start", "status": refusal.status, "headers": fields}
-    _add_headers(start)
-    await send(start)
+    await send({"type": "http.response.start", "status": refusal.status, "headers": fields})
     await send({"type": "http.response.body", "body": body})

@@ -9,13 +9,14 @@ import uvicorn
 from emomask.errors import EmomaskError
 from emomask.settings import Settings
 from emomask.web.app import create_app
+from emomask.web.connections import CONNECTIONS, Connection, end_unread
 from emomask.web.feed import Feed
 from emomask.web.live import LARGEST_FRAME
+from emomask.web.security import HEADERS
 from emomask.web.settings import WebSettings
 
 _log = logging.getLogger(__name__)
 
-_CONNECTIONS = 500  # more get an answer 503 at once
 _LARGEST_HEAD = 16384  # bytes of a request's line and headers
 _SHUTDOWN_SECONDS = 5
 
@@ -31,12 +32,13 @@ class Website:
         self._socket = _listening(web.host, web.port)
         config = uvicorn.Config(
             create_app(web, settings, feed),
-            http="h11",
+            http=Connection,
+            headers=list(HEADERS.items()),
             ws_max_size=LARGEST_FRAME + 4096,
             ws_max_queue=2,
             ws_per_message_deflate=False,  # pictures are compressed
             h11_max_incomplete_event_size=_LARGEST_HEAD,
-            limit_concurrency=_CONNECTIONS,
+            limit_concurrency=CONNECTIONS,
             timeout_keep_alive=5,
             timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
             proxy_headers=web.behind_proxy,
@@ -75,6 +77,7 @@ def _listening(host: str, port: int) -> socket.socket:
         listening = socket.socket(family, kind, protocol)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(address)
+        end_unread(listening)
     except OSError as error:
         reason = error.strerror or str(error)
         raise EmomaskError("Cannot listen on %s, port %d: %s; choose others." % (host, port, reason)) from error

@@ -1,22 +1,29 @@
 """What runs in the process of a video job: checks the video, masks it, and tells how far it is."""
 
+import glob
 import json
 import os
+import re
 import resource
 import signal
+import sys
 import threading
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Dict, NamedTuple
 
 from emomask.errors import EmomaskError, SourceError
+from emomask.resources import share_folder
 from emomask.settings import Settings
+from emomask.web.confinement import confine_files, forbid_reaching_out
 
 MEMORY = 6 << 30  # bytes of address space; the networks and FFmpeg's threads reserve more than they use
 LARGEST_OUTPUT = 2 << 30  # bytes
 LARGEST_FRAME = 4096 * 2304  # pixels
 _STARTS = ((4, b"ftyp"), (0, b"\x1aE\xdf\xa3"), (8, b"AVI "), (0, b"OggS"), (0, b"FLV\x01"), (0, b"\0\0\1\xba"))
 _MPEG_TS = b"\x47"
+# What libraries read: themselves, and what the machine is like.
+_SYSTEM = ("/usr", "/lib", "/lib64", "/etc/ld.so.cache", "/dev/urandom", "/proc", "/sys")
 
 
 class VideoJob(NamedTuple):
@@ -45,13 +52,25 @@ def serve(connection: Connection, job: VideoJob) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (LARGEST_OUTPUT, LARGEST_OUTPUT))
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    confine(job)  # before there is another thread, which would keep its rights
     threading.Thread(target=_end_with_server, args=(connection,), daemon=True).start()
     try:
         _tell(connection, counts=_masked(connection, job))
     except MemoryError:
         _tell(connection, error="The video needs more memory than one may take: make it smaller.")
     except EmomaskError as error:
-        _tell(connection, error=str(error).replace(job.source, "The video"))
+        _tell(connection, error=re.sub("([Tt]he file )?" + re.escape(job.source), "The video", str(error)))
+
+
+def confine(job: VideoJob) -> None:
+    """Give up, where the system can, the right to open files that ``job`` does not need, and to reach out."""
+    folder = Path(job.output).parent
+    # A program that lies in the folder for temporary files does not open it all.
+    modules = [path for path in sys.path if Path(path) not in folder.parents]
+    own = [job.settings.models, job.settings.emojis, job.settings.face_alignment_weights]
+    readable = [*_SYSTEM, sys.prefix, sys.base_prefix, *modules, str(share_folder()), *filter(None, own)]
+    confine_files(readable, [str(folder), "/dev/null", *glob.glob("/dev/nvidia*")])
+    forbid_reaching_out()
 
 
 def _masked(connection: Connection, job: VideoJob) -> Dict[str, int]:

@@ -5,10 +5,12 @@ import { $, element, percent } from "./dom.js";
 const NAMES = { emoji: "Emoji", blur: "Blur", pixelate: "Mosaic", solid: "Grey" };
 const WIDE = "(min-width: 60rem)"; // as in style.css: the choices have a column of their own
 
-const listeners = [];
+const listeners = new Set();
 
+/** Call `listener` with the choices whenever they change, until the function that this returns is called. */
 export function onChoices(listener) {
-  listeners.push(listener);
+  listeners.add(listener);
+  return () => listeners.delete(listener);
 }
 
 export function fillChoices(options) {

@@ -34,7 +34,7 @@ function pick(button, title, file) {
   clearTimeout(timer); // this result has the new choices already
   for (const other of $("demo-pictures").children) other.setAttribute("aria-pressed", String(other === button));
   result?.close();
-  result = new Result(title, { file });
+  result = new Result(title, { file, origin: "a demo picture", canGo: false });
   $("demo-result").replaceChildren(result.card);
   result.mask();
 }

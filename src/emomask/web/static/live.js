@@ -9,6 +9,8 @@ import { Stream } from "./stream.js";
 const IN_FLIGHT = 2; // frames that are on their way at a time; further ones are left out, so that none is ever late
 const UNSENT = 200000; // bytes
 const QUALITY = 0.8;
+const SAVED_QUALITY = 0.92;
+const TYPES = { jpg: "image/jpeg", png: "image/png", webp: "image/webp" };
 const WIDTH = 640;
 const STATS_EVERY = 500; // ms
 const EMOTIONS_EVERY = 100; // ms; nobody reads bars faster, and the time is the pictures'
@@ -18,6 +20,8 @@ const CAMERA_ERRORS = {
   NotReadableError: "The camera is in use by another program. Close that one, then try again.",
 };
 const PREVIEW_NOTE = "seen by this browser only";
+const OFF = "The camera is off";
+const NONE = "Masked pictures appear here";
 const SENT_NOTE = "sent to this server to be masked";
 const INSECURE = "Browsers give a camera to https:// pages and to localhost only. Ask the operator for TLS, or open the page there.";
 
@@ -43,6 +47,8 @@ export function fillLive(options) {
   onChoices((chosen) => stream?.say(hello(chosen)));
   setInterval(tellStats, STATS_EVERY);
   $("preview-note").textContent = PREVIEW_NOTE;
+  hint("preview", OFF);
+  hint("masked", NONE);
   say("The preview is seen by this browser only. You decide when frames are sent to be masked.");
 }
 
@@ -54,6 +60,11 @@ export function leaveLive() {
 function say(text, isError = false) {
   $("live-state").textContent = text;
   $("live-state").classList.toggle("error", isError);
+}
+
+/** What stands in the frame around an element while it is empty. */
+function hint(id, text) {
+  $(id).parentElement.dataset.hint = text;
 }
 
 const hello = ({ style, emoji_set, margin }) => ({ style, emoji_set, margin });
@@ -75,6 +86,7 @@ async function turnOn() {
       turnOff();
       say("The camera was unplugged or taken away.", true);
     });
+    hint("preview", "");
     $("camera").textContent = "Turn off the camera";
     $("camera").classList.remove("primary");
     $("masking").hidden = false;
@@ -91,6 +103,7 @@ function turnOff() {
   camera?.getTracks().forEach((track) => track.stop());
   camera = null;
   $("preview").srcObject = null;
+  hint("preview", OFF);
   $("camera").textContent = "Turn on the camera";
   $("camera").classList.add("primary");
   $("masking").hidden = true;
@@ -112,7 +125,14 @@ function startMasking() {
   $("live-emotions").hidden = $("snapshot").hidden = false;
   $("preview-note").textContent = SENT_NOTE;
   say("Frames go to this server and come back masked. Nothing is kept.");
-  $("preview").requestVideoFrameCallback(captured);
+  nextFrame(captured);
+}
+
+/** Call `then` with the time at which the next frame is shown; browsers without such a call tell that of the screen. */
+function nextFrame(then) {
+  const video = $("preview");
+  if (video.requestVideoFrameCallback) video.requestVideoFrameCallback(then);
+  else requestAnimationFrame((now) => then(now, {}));
 }
 
 function stopMasking() {
@@ -128,6 +148,7 @@ function stopMasking() {
 function blank() {
   $("masked").getContext("2d").clearRect(0, 0, $("masked").width, $("masked").height);
   $("masked").setAttribute("aria-label", "No masked picture");
+  hint("masked", NONE);
   $("live-faces").replaceChildren();
 }
 
@@ -135,7 +156,7 @@ function blank() {
 async function captured(now, about) {
   const current = stream;
   if (!current) return;
-  $("preview").requestVideoFrameCallback(captured);
+  nextFrame(captured);
   if (!current.isOpen || sent.size >= IN_FLIGHT || current.unsent > UNSENT) return;
   number += 1;
   const mine = number;
@@ -169,6 +190,7 @@ async function show(answered, header, blob) {
     [canvas.width, canvas.height] = [picture.width, picture.height];
   }
   canvas.getContext("2d").drawImage(picture, 0, 0);
+  hint("masked", "");
   const now = performance.now();
   if (now - told > EMOTIONS_EVERY) {
     told = now;
@@ -198,9 +220,11 @@ function tellStats() {
 }
 
 function save() {
+  const { format } = choices();
   $("masked").toBlob((blob) => {
-    const link = element("a", { href: URL.createObjectURL(blob), download: "emomask.png" });
+    const suffix = blob.type === TYPES[format] ? format : "png"; // what browsers write when they cannot write it
+    const link = element("a", { href: URL.createObjectURL(blob), download: `emomask.${suffix}` });
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 10000);
-  }, "image/png");
+  }, TYPES[format], SAVED_QUALITY);
 }

@@ -37,6 +37,7 @@ async function start() {
   fillLive(offered);
   $("tab-robot").hidden = !offered.robot;
   makeTabs($("tabs"), (panel) => {
+    $("choices-panel").hidden = panel === "panel-robot"; // the robot has masked its pictures already
     if (panel !== "panel-live") leaveLive();
     if (panel === "panel-robot") enterRobot();
     else leaveRobot();

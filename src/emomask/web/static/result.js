@@ -13,19 +13,24 @@ const isVideo = (file) => file.type.startsWith("video/") || /\.(mp4|mov|m4v|webm
 const bareName = (name) => name.replace(/\.[^.]*$/, "");
 
 export class Result {
-  /** `title`: what it is called; `file`: a Blob, or null when `url` names the picture. */
-  constructor(title, { file = null, url = "" }) {
+  /**
+   * `title`: what it is called; `file`: a Blob, or null when `url` names the picture; `origin`: where the original is
+   * from. With `canGo` the visitor can remove it.
+   */
+  constructor(title, { file = null, url = "", origin = "from your device, not sent back", canGo = true }) {
     this.title = title;
     this.file = file;
     this.url = url;
+    this.origin = origin;
+    this.canGo = canGo;
     this.addresses = [];
     this.card = element("article", { className: "result" });
-    this.busy = false;
-    onChoices(() => this.offerAgain());
+    this.busy = this.closed = false;
+    this.ignoreChoices = onChoices(() => this.offerAgain());
   }
 
   async mask() {
-    if (this.busy) return;
+    if (this.busy || this.closed) return;
     this.busy = true;
     this.used = choices();
     const state = element("p", { className: "tag" }, "Waiting …");
@@ -42,7 +47,7 @@ export class Result {
     } catch (error) {
       const again = element("button", { type: "button" }, "Try again");
       again.addEventListener("click", () => this.mask());
-      this.fill(element("p", { className: "notice error" }, error.message), element("div", { className: "row" }, again));
+      this.fill(element("p", { className: "notice error" }, error.message), element("div", { className: "row" }, again, this.way()));
       announce(`${this.title}: ${error.message}`);
     }
     this.busy = false;
@@ -67,16 +72,18 @@ export class Result {
   }
 
   async done({ faces, counts, blob, ms }) {
+    if (this.closed) return;
+    this.release();
     const isFilm = counts !== undefined;
     const masked = element(isFilm ? "video" : "img", isFilm ? { controls: true, loop: true, muted: true } : {});
     masked.src = this.address(blob);
     const told = isFilm
-      ? `${counts.frames} frames, ${counts.faces} faces covered${counts.withheld ? `, ${counts.withheld} frames withheld` : ""}.`
+      ? `In ${counts.frames} frames faces were covered ${counts.faces} times${counts.withheld ? `; ${counts.withheld} frames were withheld` : ""}.`
       : inWords(faces);
     if (isFilm) masked.setAttribute("aria-label", `${this.title}, masked`);
     else masked.alt = `${this.title}, masked. ${told}`;
     const pair = element("div", { className: this.file ? "pair" : "pair single" });
-    if (this.file) pair.append(this.figure(this.original(isFilm), "Original", "from your device, not sent back"));
+    if (this.file) pair.append(this.figure(this.original(isFilm), "Original", this.origin));
     pair.append(this.figure(masked, "Masked", ms === undefined ? "" : `in ${Math.round(ms)} ms`));
     const list = element("div", { className: "faces" });
     const suffix = isFilm ? "mp4" : this.used.format;
@@ -84,8 +91,8 @@ export class Result {
     link.download = `${bareName(this.title)}-masked.${suffix}`;
     link.setAttribute("aria-label", `Download ${this.title}, masked`);
     const none = isFilm ? counts.faces === 0 : faces.length === 0;
-    this.fill(pair, element("p", { className: "notice" }, none ? NO_FACE : told), list,
-      element("div", { className: "row done" }, link));
+    this.fill(pair, element("p", { className: none ? "notice warning" : "notice" }, none ? NO_FACE : told), list,
+      element("div", { className: "row done" }, link, this.way()));
     announce(`${this.title}: ${told}`);
     if (!isFilm) {
       await masked.decode();
@@ -130,9 +137,30 @@ export class Result {
     }
   }
 
+  /** The button that removes it, or null. */
+  way() {
+    if (!this.canGo) return null;
+    const button = element("button", { type: "button" }, "Remove");
+    button.setAttribute("aria-label", `Remove ${this.title}`);
+    button.addEventListener("click", () => {
+      const next = this.card.nextElementSibling || this.card.previousElementSibling || this.card.closest("[role=tabpanel]");
+      this.close();
+      announce(`${this.title} is removed.`);
+      (next.querySelector(".row button") || next).focus();
+    });
+    return button;
+  }
+
   /** Let go of the pictures. */
+  release() {
+    this.addresses.splice(0).forEach((address) => URL.revokeObjectURL(address));
+  }
+
+  /** Remove it from the page; nothing more comes of it. */
   close() {
-    this.addresses.forEach((address) => URL.revokeObjectURL(address));
+    this.closed = true;
+    this.ignoreChoices();
+    this.release();
     this.card.remove();
   }
 }
