@@ -135,6 +135,12 @@ class Tracker:
                 self._next_id += 1
         return self.tracks
 
+    def matters(self, score: float, box: Box, time: float) -> bool:
+        """Whether a detection may become a track or continue one: no other needs landmarks."""
+        return score >= self._threshold or any(
+            track.predicted(time).intersection(box).area > 0 for track in self.tracks
+        )
+
     def landmarks_near(self, box: Box, time: float) -> Optional[np.ndarray]:
         """The last landmarks of the face that is expected at ``box``; None when no face is."""
         overlaps = [(track.predicted(time).iou(box), track) for track in self.tracks if not track.face.held]
