@@ -12,9 +12,9 @@ from emomask.landmark_index import CHIN, LEFT_BROW, RIGHT_BROW
 from emomask.perception.geometry import roll, rotation
 
 # How far a head goes on beyond the landmarks: above the brows and below the chin as fractions of brows to chin (the
-# hairline lies half of that above the brows, the hair on top goes on), and beyond the jaw's ends, which lie at the ears,
-# as a fraction of the width. And beyond the detector's box, which ends at the forehead: towards the crown, to the sides.
-# Chosen on FDDB: the median annotated head goes 0.1 higher than a forehead of 0.5 and is narrower than ears of 0.1.
+# hairline lies half of that above the brows, then there is hair), and beyond the jaw's ends, which lie at the ears, as
+# a fraction of the width. And beyond the detector's box, which ends at the forehead: towards the crown, to the sides.
+# Chosen on FDDB: its ellipses go a tenth higher than a forehead of 0.5, and are narrower than ears of 0.1.
 FOREHEAD = 0.8
 CHIN_SLACK = 0.06
 EAR = 0.05
