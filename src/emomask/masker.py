@@ -125,7 +125,8 @@ class Masker:
 
     def _followed(self, frame: np.ndarray, time: float) -> List[Face]:
         perceiver, tracker = self._perceiver, self._tracker
-        detections = perceiver.detect(frame, tracker.threshold, is_picture=False)
+        found = perceiver.detect(frame, tracker.threshold, is_picture=False)
+        detections = [one for one in found if tracker.matters(one.score, one.box, time)]
         former = [tracker.landmarks_near(detection.box, time) for detection in detections]
         tracks = tracker.update(perceiver.faces(frame, detections, former), time, frame.shape[:2])
         due = [track for track in tracks if track.emotion_is_due(time)]

@@ -3,7 +3,7 @@ import pytest
 from test_geometry import turned_face
 
 from emomask import Box
-from emomask.masks.region import Region, face_box, region_of
+from emomask.masks.region import Region, face_box, head_box, region_of
 
 
 def covered(region, height=200, width=260):
@@ -20,8 +20,19 @@ def test_the_face_box_holds_forehead_chin_and_ears(degrees):
     box, inner = face_box(points), Box.around(points)
     assert box.left < inner.left and box.top < inner.top and box.right > inner.right and box.bottom > inner.bottom
     if degrees == 0:
-        # Brows to chin is 0.8 of the width here, so the forehead adds about 0.4.
-        assert inner.top - box.top == pytest.approx(0.4 * 60, rel=0.1)
+        # Brows to chin is 0.8 of the width here; forehead and hair add 0.8 of that.
+        assert inner.top - box.top == pytest.approx(0.64 * 60, rel=0.1)
+
+
+@pytest.mark.parametrize("degrees, x, y", [(0, 0, -1), (90, 1, 0), (-90, -1, 0), (180, 0, 1)])
+def test_the_head_box_goes_beyond_the_detector_box_towards_the_crown(degrees, x, y):
+    points = turned_face(200, 150, 10, degrees)  # far smaller than the box: the box must be kept by itself
+    detected = Box(160, 110, 240, 190)
+    box = head_box(points, detected)
+    grown = [detected.left - box.left, detected.top - box.top, box.right - detected.right, box.bottom - detected.bottom]
+    crown, side = 0.25 * 80, 0.05 * 80
+    expected = [side + crown * (x < 0), crown * (y < 0), side + crown * (x > 0), crown * (y > 0)]
+    assert grown == pytest.approx(expected, abs=1e-3)
 
 
 @pytest.mark.parametrize("degrees", [-60, 0, 25])

@@ -49,6 +49,27 @@ def test_a_large_frame_is_shrunk():
     assert max(max(size) for size in recorder.sizes) == LARGEST
 
 
+def test_views_that_agree_make_a_face_surer():
+    class Doubtful(Recorder):
+        """Sees the rectangle in so many views."""
+
+        def __init__(self, views):
+            super().__init__()
+            self.views = views
+
+        def detect(self, frame, threshold, longest):
+            found = super().detect(frame, threshold, longest)
+            return found if len(self.sizes) <= self.views else []
+
+    frame = np.zeros((120, 200, 3), np.uint8)
+    frame[40:80, 30:60] = 255
+    # Half of the best view's score, which is 0.5, and half of the mean over the six.
+    for views, score in ((6, 0.5), (3, 0.375), (1, 0.25 + 0.25 / 6)):
+        (found,) = Thorough(Doubtful(views)).detect(frame, 0.2, 999)
+        assert found.score == pytest.approx(score)
+    assert Thorough(Doubtful(1)).detect(frame, 0.3, 999) == []
+
+
 @pytest.mark.parametrize("scale", [0.12, 1.0])
 def test_a_thorough_masker_finds_the_face(astronaut, astronaut_face, scale):
     frame = placed(astronaut, 480, 640, 300, 200, scale)

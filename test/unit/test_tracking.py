@@ -77,6 +77,26 @@ def test_a_weak_detection_continues_a_face_but_starts_none():
     assert not tracks[-1][0].held and tracks[-1][0].track_id == 1
 
 
+def test_weak_detections_continue_no_face_that_was_never_sure():
+    settings = Settings(detection_threshold=0.3, hold=0.5)
+    weak = [[face_at(202, 200, score=0.2)]] * 60
+    assert run(Tracker(settings), [[face_at(200, 200, score=0.31)]] * 10 + weak)[-1] == []
+    assert len(run(Tracker(settings), [[face_at(200, 200, score=0.61)]] * 10 + weak)[-1]) == 1
+    tracker = Tracker(settings)
+    run(tracker, [[face_at(200, 200, score=0.31)]])
+    box = face_at(200, 200).box
+    assert tracker.matters(0.3, box, 0.03) and not tracker.matters(0.29, box, 0.03)
+
+
+def test_only_detections_that_can_become_or_continue_a_face_matter():
+    tracker = Tracker(Settings(detection_threshold=0.3))
+    face = face_at(200, 200)
+    near, far = face.box.moved(20, 0), face.box.moved(200, 0)
+    assert tracker.matters(0.3, far, 0.0) and not tracker.matters(0.2, near, 0.0)
+    run(tracker, [[face]])
+    assert tracker.matters(0.2, near, 0.03) and not tracker.matters(0.2, far, 0.03)
+
+
 def test_a_face_far_away_is_another_one():
     tracks = run(Tracker(Settings()), [[face_at(100, 100)], [face_at(500, 400)]])
     assert {face.track_id for face in tracks[-1]} == {1, 2}

@@ -7,7 +7,7 @@ import numpy as np
 
 from emomask.errors import FrameError
 from emomask.faces import Box, Face, shown_emotion
-from emomask.masks.region import face_box
+from emomask.masks.region import head_box
 from emomask.perception.detection import Detection, create_detector
 from emomask.perception.emotion import EmotionClassifier
 from emomask.perception.landmarks import create_landmarker
@@ -55,7 +55,7 @@ class Perceiver:
         """The faces of ``detections`` with their landmarks; ``former``: see ``Landmarker.locate``."""
         landmarks = self._landmarker.locate(frame, detections, former)
         return [
-            Face(face_box(points).union(detection.box), points, detection.score)
+            Face(head_box(points, detection.box), points, detection.score)
             for detection, points in zip(detections, landmarks)
         ]
 

@@ -11,8 +11,10 @@ from emomask.faces import EMOTIONS, NEUTRAL, Box, Face, shown_emotion
 from emomask.settings import Settings
 
 # A detection weaker than a new face needs still continues a face that is already followed (ByteTrack, Zhang et al.,
-# ECCV 2022): the fraction of the threshold down to which it does.
+# ECCV 2022): the fraction of the threshold down to which it does. Only a face that once had a score of so many times
+# the threshold is continued like this: a false alarm would live on by the many detections that are as weak.
 CONTINUE = 0.4
+SURE = 2.0
 # A face seen in this many frames is held for the whole of ``hold``; before that for a share that grows frame by frame,
 # so that a single false alarm does not linger.
 SURE_AFTER = 4
@@ -23,6 +25,7 @@ SWITCH_LEAD = 0.15  # another emotion is shown when its smoothed probability lea
 UNSURE_SLACK = 0.05  # an emotion that is shown gives way to neutral when it is this much less probable than it must be
 EMOTION_PERIOD = 0.09  # seconds between two looks at the emotion of a face: about ten a second, one for a slow stream
 MAX_DISTANCE = 0.75  # centres further apart than this fraction of the face's size are different faces
+UNLIKE = 10.0  # the most that two boxes can differ, in units of what still may be the same face
 SAME_PLACE = 0.3  # intersection over union from which a detection is where a face is expected
 
 
@@ -35,6 +38,7 @@ class Track:
         self.seen = time  # when a detector last found it
         self.time = time
         self.hits = 1
+        self.best = face.score  # the highest score that it was found with
         self.velocity = np.zeros(2)  # pixels per second
         self.felt: Optional[float] = None  # when its emotion was last looked at
         self._last_center = np.array(face.box.center)
@@ -59,6 +63,7 @@ class Track:
         face.track_id, face.emotion, face.probabilities = former.track_id, former.emotion, former.probabilities
         self.face, self.seen, self.time = face, time, time
         self.hits += 1
+        self.best = max(self.best, face.score)
 
     def missed(self, time: float) -> None:
         """Carry the face on to ``time`` from memory: moved with its speed, grown with the doubt."""
@@ -139,6 +144,16 @@ class Tracker:
                 self._next_id += 1
         return self.tracks
 
+    def matters(self, score: float, box: Box, time: float) -> bool:
+        """Whether a detection may become a track or continue one: no other needs landmarks."""
+        return score >= self._threshold or any(
+            self._may_continue(track, score) and track.predicted(time).intersection(box).area > 0
+            for track in self.tracks
+        )
+
+    def _may_continue(self, track: Track, score: float) -> bool:
+        return score >= self._threshold or track.best >= SURE * self._threshold
+
     def landmarks_near(self, box: Box, time: float) -> Optional[np.ndarray]:
         """The last landmarks of the face that is expected at ``box``; None when no face is."""
         overlaps = [(track.predicted(time).iou(box), track) for track in self.tracks if not track.face.held]
@@ -153,11 +168,17 @@ class Tracker:
     def _match(self, faces: List[Face], time: float):
         if not self.tracks or not faces:
             return [(track, None) for track in self.tracks], list(faces)
-        cost = np.array([[_unlikeness(track.predicted(time), face.box) for face in faces] for track in self.tracks])
+        cost = np.array([[self._cost(track, face, time) for face in faces] for track in self.tracks])
         _, partners, _ = lap.lapjv(cost, extend_cost=True, cost_limit=1.0)
         matches = [(track, faces[one] if one >= 0 else None) for track, one in zip(self.tracks, partners)]
         taken = set(partners)
         return matches, [face for index, face in enumerate(faces) if index not in taken]
+
+    def _cost(self, track: Track, face: Face, time: float) -> float:
+        """0 when ``face`` is surely the one of ``track``, 1 and more when it is not."""
+        if not self._may_continue(track, face.score):
+            return UNLIKE
+        return _unlikeness(track.predicted(time), face.box)
 
 
 def _unlikeness(first: Box, second: Box) -> float:
@@ -165,4 +186,4 @@ def _unlikeness(first: Box, second: Box) -> float:
     size = math.sqrt(max(1.0, min(first.area, second.area)))
     distance = math.hypot(first.center[0] - second.center[0], first.center[1] - second.center[1]) / size
     ratio = abs(math.log(max(first.area, 1.0) / max(second.area, 1.0))) / 2
-    return min(10.0, distance / MAX_DISTANCE + 0.5 * ratio)
+    return min(UNLIKE, distance / MAX_DISTANCE + 0.5 * ratio)

@@ -1,0 +1,125 @@
+"""What can be compared: ways to find the faces of a picture and the pixels that would be replaced for them."""
+
+import contextlib
+import io
+from dataclasses import dataclass
+from typing import List, Protocol
+
+import cv2
+import numpy as np
+
+from emomask.errors import ModelError, SettingsError
+from emomask.faces import Box
+from emomask.masks.cover import Cover
+from emomask.masks.region import Patch
+from emomask.perception.perceiver import Perceiver
+from emomask.settings import Settings
+
+SPEEDS = ("stream", "picture")
+RIVALS = ("centerface", "face_alignment", "deface", "deface_boxes")
+DEFACE_THRESHOLD = 0.2  # its defaults: --thresh, --mask-scale
+DEFACE_MASK_SCALE = 1.3
+
+
+@dataclass(frozen=True)
+class Found:
+    """A face that was found: its ``score`` (0..1), the detector's ``box`` and the pixels that are replaced for it."""
+
+    score: float
+    box: Box
+    patch: Patch
+
+
+class Finder(Protocol):
+    """Finds faces as one tool does at its own settings; ``threshold`` is the score from which it covers them."""
+
+    threshold: float
+
+    def find(self, frame: np.ndarray, threshold: float) -> List[Found]:
+        """The faces of the uint8 H x W x 3 BGR ``frame`` with a score of ``threshold`` and more that reach into it."""
+
+
+def create_finder(description: str, settings: Settings, speed: str = "stream") -> Finder:
+    """The finder that ``description`` names: one of ``RIVALS``, or ``NAME:SETTING=VALUE,...``.
+
+    ``centerface`` and ``face_alignment`` are this package's chain with that detector, and else with ``settings`` and
+    ``speed`` (one of ``SPEEDS``: whether it works as on a stream that must keep up or as on a single picture), unless
+    the description changes them: ``centerface:thorough=true,speed=picture``. Raises SettingsError for another
+    description, ModelError when what it needs cannot be had.
+    """
+    name, _, changes = description.partition(":")
+    if name not in RIVALS or (changes and name.startswith("deface")):
+        raise SettingsError(
+            "Cannot compare with %r: give one of %s; the first two may have :SETTING=VALUE,... behind them."
+            % (description, ", ".join(RIVALS))
+        )
+    if name.startswith("deface"):
+        return Deface(is_ellipse=name == "deface")
+    values = dict(settings.as_dict(), detector=name)
+    for change in filter(None, changes.split(",")):
+        key, _, value = change.partition("=")
+        values[key.strip()] = value.strip()
+    speed = values.pop("speed", speed)
+    return Chain(Settings.from_mapping(values), speed)
+
+
+class Chain:
+    """This package's detector, landmarks and mask. Only what every style replaces counts: the mask's ellipse."""
+
+    def __init__(self, settings: Settings, speed: str):
+        if speed not in SPEEDS:
+            raise SettingsError("speed must be one of %s, not %r." % (", ".join(SPEEDS), speed))
+        self.threshold = settings.detection_threshold
+        self._perceiver = Perceiver(settings)
+        self._cover = Cover(settings)
+        self._is_picture = speed == "picture"
+
+    def find(self, frame: np.ndarray, threshold: float) -> List[Found]:
+        """See ``Finder.find``."""
+        detections = self._perceiver.detect(frame, threshold, self._is_picture)
+        regions = [self._cover.region(face) for face in self._perceiver.faces(frame, detections)]
+        patches = [region.pixels(*frame.shape[:2]) for region in regions]
+        return [Found(one.score, one.box, patch) for one, patch in zip(detections, patches) if patch is not None]
+
+
+class Deface:
+    """The tool deface, 1.5: its own detection code, each picture at its full size, and the shapes that it replaces.
+
+    ``is_ellipse``: the ellipse inside the grown box, as its blur does, else the whole grown box (``--boxes``).
+    """
+
+    threshold = DEFACE_THRESHOLD
+
+    def __init__(self, is_ellipse: bool):
+        try:
+            from deface.centerface import CenterFace
+            from deface.deface import scale_bb
+        except ImportError as error:
+            raise ModelError("The peer deface cannot be loaded (%s): pip install deface==1.5.0" % error) from error
+        self._is_ellipse = is_ellipse
+        self._grown = scale_bb
+        with contextlib.redirect_stdout(io.StringIO()):  # it prints what it runs on
+            self._detector = CenterFace()
+
+    def find(self, frame: np.ndarray, threshold: float) -> List[Found]:
+        """See ``Finder.find``."""
+        rows, _ = self._detector(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB), threshold=threshold)
+        found = []
+        for row in rows:
+            # As in deface.anonymize_frame: whole pixels, grown, and clipped to all but the last row and column.
+            left, top, right, bottom = (int(value) for value in self._grown(*row[:4].astype(int), DEFACE_MASK_SCALE))
+            left, top = max(0, left), max(0, top)
+            right, bottom = min(frame.shape[1] - 1, right), min(frame.shape[0] - 1, bottom)
+            if left < right and top < bottom:
+                patch = self._patch(left, top, right, bottom)
+                found.append(Found(float(row[4]), Box(*(float(value) for value in row[:4])), patch))
+        return found
+
+    def _patch(self, left: int, top: int, right: int, bottom: int) -> Patch:
+        mask = np.full((bottom - top, right - left), 255, np.uint8)
+        if self._is_ellipse:
+            # skimage.draw.ellipse, which deface calls: these are its centre and its half axes.
+            y, x = mask.shape[0] // 2, mask.shape[1] // 2
+            rows, columns = np.ogrid[: mask.shape[0], : mask.shape[1]]
+            mask[((rows - y) / max(1, y)) ** 2 + ((columns - x) / max(1, x)) ** 2 >= 1] = 0
+        return Patch(left, top, mask)
