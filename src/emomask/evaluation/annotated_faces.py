@@ -3,16 +3,15 @@
 import csv
 import io
 import math
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Callable, Dict, Iterator, List
+from typing import Dict, Iterator, List
 
-import cv2
 import numpy as np
 
 from emomask.errors import DataError, first_line
 from emomask.faces import Box
+from emomask.media.archive import Archive
 
 IMAGE = "image"
 # The columns by which a face may be given, pixels throughout. An ellipse is FDDB's (Jain and Learned-Miller, 2010): its
@@ -104,20 +103,8 @@ class AnnotatedPictures:
     """
 
     def __init__(self, data, labels=""):
-        path = Path(data)
-        if path.is_dir():
-            self._read: Callable[[str], bytes] = lambda name: (path / name).read_bytes()
-            names = sorted(file.name for file in path.iterdir())
-        elif path.is_file():
-            try:
-                archive = zipfile.ZipFile(str(path))
-            except (zipfile.BadZipFile, OSError) as error:
-                raise DataError("%s is no zip file that can be read (%s)." % (path, first_line(error))) from error
-            self._read, names = archive.read, sorted(archive.namelist())
-        else:
-            raise DataError("No such file or folder: %s. Give a zip or a folder with pictures as --data." % path)
-        self._data = path
-        self._faces = _faces(*_table(path, labels, names, self._read))
+        self._archive = Archive(data)
+        self._faces = _faces(*_table(self._archive, labels))
 
     def __len__(self) -> int:
         return len(self._faces)
@@ -125,40 +112,22 @@ class AnnotatedPictures:
     def every(self, step: int) -> Iterator[AnnotatedPicture]:
         """The first of each ``step`` pictures, in the order of the table."""
         for name, faces in list(self._faces.items())[::step]:
-            yield AnnotatedPicture(name, self._picture(name), faces)
-
-    def _picture(self, name: str) -> np.ndarray:
-        try:
-            data = np.frombuffer(self._read(name), np.uint8)
-        except (KeyError, OSError, zipfile.BadZipFile) as error:
-            raise DataError(
-                "The picture %s, which the table lists, cannot be read from %s (%s)."
-                % (name, self._data, first_line(error))
-            ) from error
-        image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
-        if image is None:
-            raise DataError(
-                "%s in %s is not a picture, or is damaged: restore it or remove its rows." % (name, self._data)
-            )
-        return image
+            yield AnnotatedPicture(name, self._archive.picture(name), faces)
 
 
-def _table(path: Path, labels, names: List[str], read: Callable[[str], bytes]):
+def _table(archive: Archive, labels):
     """What messages call the table, and its text."""
-    if labels:
-        name, read = str(labels), lambda file: Path(file).read_bytes()
-    else:
-        tables = [name for name in names if name.lower().endswith(".csv")]
-        if len(tables) != 1:
-            raise DataError(
-                "%s holds %s: name the table of faces as --labels."
-                % (path, ", ".join(tables) if tables else "no CSV file")
-            )
-        name = tables[0]
+    tables = [str(labels)] if labels else [name for name in archive.names() if name.lower().endswith(".csv")]
+    if len(tables) != 1:
+        raise DataError(
+            "%s holds %s: name the table of faces as --labels."
+            % (archive.path, ", ".join(tables) if tables else "no CSV file")
+        )
     try:
-        return name, read(name).decode("utf-8-sig")
-    except (OSError, zipfile.BadZipFile, UnicodeDecodeError) as error:
-        raise DataError("The table %s cannot be read (%s)." % (name, first_line(error))) from error
+        data = Path(labels).read_bytes() if labels else archive.read(tables[0])
+        return tables[0], data.decode("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError("The table %s cannot be read (%s)." % (tables[0], first_line(error))) from error
 
 
 def _faces(name: str, text: str) -> Dict[str, List[AnnotatedFace]]:

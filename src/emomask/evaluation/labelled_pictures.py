@@ -5,12 +5,11 @@ import io
 from pathlib import Path
 from typing import Iterator, Tuple
 
-import cv2
 import numpy as np
 
 from emomask.errors import DataError
 from emomask.faces import EMOTIONS
-from emomask.media.archive import reader_of
+from emomask.media.archive import Archive
 
 TABLE = "emotions.csv"
 
@@ -21,20 +20,17 @@ def labelled_pictures(images, table=None) -> Iterator[Tuple[str, np.ndarray, int
     ``images``: a folder or a zip file. ``table``: a CSV file with the columns image (the name in the folder or zip) and
     emotion (a name from ``EMOTIONS``); ``emotions.csv`` in the folder or zip when it is None.
 
-    Raises DataError when something is missing or damaged, and names the row.
+    Raises DataError when something is missing or damaged, and names it.
     """
-    read = reader_of(images)
+    archive = Archive(images)
     named = str(table) if table else "%s in %s" % (TABLE, images)
-    rows = _rows(Path(table).read_bytes if table else lambda: read(TABLE), named)
+    rows = _rows(Path(table).read_bytes if table else lambda: archive.read(TABLE), named)
     for number, row in enumerate(rows, 2):
-        name, emotion = row["image"], row["emotion"]
-        if emotion not in EMOTIONS:
-            raise DataError("%s, line %d: %r is not one of %s." % (named, number, emotion, ", ".join(EMOTIONS)))
-        data = read(name)
-        picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
-        if picture is None:
-            raise DataError("%s, line %d: %s is no picture, or it is damaged." % (named, number, name))
-        yield name, picture, EMOTIONS.index(emotion)
+        if row["emotion"] not in EMOTIONS:
+            raise DataError(
+                "%s, line %d: %r is not one of %s." % (named, number, row["emotion"], ", ".join(EMOTIONS))
+            )
+        yield row["image"], archive.picture(row["image"]), EMOTIONS.index(row["emotion"])
 
 
 def _rows(read_table, named: str):

@@ -3,35 +3,50 @@
 import zipfile
 import zlib
 from pathlib import Path
-from typing import Callable
+from typing import List
 
-from emomask.errors import DataError
+import cv2
+import numpy as np
+
+from emomask.errors import DataError, first_line
 
 
-def reader_of(path) -> Callable[[str], bytes]:
-    """What gives the bytes of a file in the folder or zip file ``path``, by its name with ``/`` between folders.
+class Archive:
+    """The folder or zip file ``path``. Raises DataError when it is neither; so do its methods when a file is missing.
 
-    Raises DataError when ``path`` is neither; so does the function it returns when the file cannot be read.
+    Names of files in folders of a zip, or of a folder, have ``/`` between the parts.
     """
-    path = Path(path)
-    if path.is_dir():
-        read = _from_folder(path)
-    elif path.is_file():
-        try:
-            read = zipfile.ZipFile(path).read
-        except (OSError, zipfile.BadZipFile) as error:
-            raise DataError("%s is neither a folder nor a zip file: %s" % (path, error)) from error
-    else:
-        raise DataError("No such file or folder: %s" % path)
 
-    def read_or_tell(name: str) -> bytes:
+    def __init__(self, path):
+        self.path = Path(path)
+        self._zip = None
+        if self.path.is_file():
+            try:
+                self._zip = zipfile.ZipFile(str(self.path))
+            except (OSError, zipfile.BadZipFile) as error:
+                raise DataError(
+                    "%s is neither a folder nor a zip file that can be read (%s)." % (path, first_line(error))
+                ) from error
+        elif not self.path.is_dir():
+            raise DataError("No such file or folder: %s" % path)
+
+    def names(self) -> List[str]:
+        """The files at the top of a folder, or all of a zip file, sorted."""
+        return sorted(self._zip.namelist() if self._zip else (entry.name for entry in self.path.iterdir()))
+
+    def read(self, name: str) -> bytes:
+        """The bytes of a file."""
         try:
-            return read(name)
+            return self._zip.read(name) if self._zip else (self.path / name).read_bytes()
         except (OSError, KeyError, zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError) as error:
-            raise DataError("%s in %s cannot be read: %s" % (name, path, error)) from error
+            raise DataError("%s in %s cannot be read (%s)." % (name, self.path, first_line(error))) from error
 
-    return read_or_tell
-
-
-def _from_folder(folder: Path) -> Callable[[str], bytes]:
-    return lambda name: (folder / name).read_bytes()
+    def picture(self, name: str) -> np.ndarray:
+        """A picture, uint8 ``(H, W, 3)`` BGR; DataError, too, when it is none that OpenCV can decode."""
+        data = np.frombuffer(self.read(name), np.uint8)
+        image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+        if image is None:
+            raise DataError(
+                "%s in %s is not a picture, or is damaged: restore it, or remove its row." % (name, self.path)
+            )
+        return image
