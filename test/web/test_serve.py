@@ -46,8 +46,8 @@ def test_the_operators_choices_are_what_visitors_find():
         (["--host", "no.such.host.invalid"], 1, "Cannot listen on no.such.host.invalid"),
         (["--tls-key", "x"], 2, "belong together"),
         (["--token-file", "/nowhere"], 2, "/nowhere cannot be read"),
-        (["--models", "/nowhere"], 1, "cannot be read"),
-        (["--emojis", "/nowhere"], 1, "/nowhere"),
+        (["--models", "/nowhere", "--port", "0"], 1, "cannot be read"),
+        (["--emojis", "/nowhere", "--port", "0"], 1, "/nowhere"),
     ],
 )
 def test_what_cannot_work_is_one_line(options, status, reason):
