@@ -129,6 +129,7 @@ def test_several_files_are_uploaded_and_downloaded(page, picture, tmp_path):
     choose(page, "Grey")
     page.get_by_role("button", name="Mask again with the new choices").first.click()
     page.wait_for_function("() => document.querySelectorAll('#upload-results .again').length === 1")
+    page.wait_for_function("() => document.querySelectorAll('#upload-results img').length === 4")
     screenshot(page, "upload")
     page.evaluate(
         """() => {
