@@ -33,9 +33,15 @@ function emptyCard(face) {
     element("ul", { className: "bars" }, ...bars));
 }
 
-function fill(card, face, picture) {
+// An emotion that is not probable enough is shown as neutral, though another one leads.
+function feeling(face) {
   const share = face.probabilities[face.emotion];
-  card.querySelector("h4").textContent = `Face ${face.track}: ${face.emotion}, ${percent(share)}`;
+  const leads = share >= Math.max(...Object.values(face.probabilities));
+  return face.emotion === "neutral" && !leads ? "unsure, shown as neutral" : `${face.emotion}, ${percent(share)}`;
+}
+
+function fill(card, face, picture) {
+  card.querySelector("h4").textContent = `Face ${face.track}: ${feeling(face)}`;
   Object.entries(face.probabilities).forEach(([name, value], index) => {
     const bar = card.querySelector(".bars").children[index];
     bar.classList.toggle("first", name === face.emotion);
