@@ -106,7 +106,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     emotion.set_defaults(run=_train_emotion)
     landmarks = networks.add_parser("landmarks", help="the 68-point network, on landmark crops")
-    landmarks.add_argument("--epochs", type=_positive, default=54)
+    landmarks.add_argument("--epochs", type=_positive, default=66)
     landmarks.set_defaults(run=_train_landmarks)
     for network in (emotion, landmarks):
         network.add_argument("--data", required=True, help="fer2013.csv[.xz]; zip or folder with landmarks.csv")
@@ -122,8 +122,8 @@ def _parser() -> argparse.ArgumentParser:
     landmarks = subjects.add_parser(
         "landmarks",
         help="landmark finders on hand-made points",
-        description="Measures landmark finders on faces with 68 hand-made points: a folder of photos and .pts files, or "
-        "a zip or folder with landmarks.csv. In a photo of several faces the detection that overlaps most with the "
+        description="Measures landmark finders on faces with 68 hand-made points: a folder of photos and .pts files, "
+        "or a zip or folder with landmarks.csv. In a photo of several faces the detection that overlaps most with the "
         "annotated one counts; a missed face is a failure.",
     )
     _add_landmark_options(landmarks)
