@@ -85,7 +85,7 @@ class LandmarkStage(Stage):
 STAGES = (
     LandmarkStage(
         "first",
-        4 / 11,
+        12 / 31,
         0.003,
         FaceVariation(
             rotation=(25, 60),
@@ -105,7 +105,7 @@ STAGES = (
     ),
     LandmarkStage(
         "second",
-        5 / 11,
+        15 / 31,
         0.002,
         FaceVariation(
             rotation=(10, 45),
@@ -125,7 +125,7 @@ STAGES = (
     ),
     LandmarkStage(
         "third",
-        2 / 11,
+        4 / 31,
         0.001,
         FaceVariation(
             rotation=(8, 30),
@@ -195,7 +195,7 @@ def _mean_errors(network, crops: LandmarkCrops):
     }
 
 
-def train_landmarks(data, folder, epochs=66, seed=0) -> Path:
+def train_landmarks(data, folder, epochs=62, seed=0) -> Path:
     """Train ``LandmarkNet`` on 68-point crops and return the path of ``folder/landmarks68.onnx``.
 
     Stages: see ``STAGES``; hand-made crops are seen twice an epoch, a part of the others once, and in the first stage
