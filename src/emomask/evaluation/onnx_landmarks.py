@@ -16,10 +16,13 @@ class OnnxLandmarks(FastLandmarks):
 
     The network takes float32 ``(N, C, S, S)``, either grey levels 0..255 (C is 1) or BGR 0..1 (C is 3, as public PFLDs
     do), and gives 136 values: x0, y0, x1, y1, ... as fractions of the crop. It gets its crops as ``FastLandmarks``
-    does, turned by the eyes and around the points of a first run, ``crop_scale`` times the box around the points wide.
+    does, turned by the eyes and around the points of a first run, ``crop_scale`` times the box around the points wide,
+    but only as they are: averaging with the mirrored crop does the public PFLD no good.
 
     Raises ModelError when the file is missing, is no ONNX model, or has other inputs and outputs.
     """
+
+    mirrored = False
 
     def __init__(self, path, settings: Settings, crop_scale: float = CROP_SCALE):
         self._load(Path(path), settings, channels=(1, 3))

@@ -33,6 +33,7 @@ class FastLandmarks:
     """
 
     crop_scale = LANDMARK_CROP_SCALE
+    mirrored = True  # whether what is found in the mirrored crop is averaged in
 
     def __init__(self, settings: Settings):
         self._load(models_folder(settings) / FILE, settings, channels=(1,))
@@ -69,7 +70,7 @@ class FastLandmarks:
         if anew:
             for index, landmarks in zip(anew, self._run(frame, [crops[index] for index in anew])):
                 crops[index] = crop_around(landmarks, self.crop_scale)
-        return self._run(frame, crops, mirrored=True)
+        return self._run(frame, crops, self.mirrored)
 
     def _run(self, frame: np.ndarray, crops: Sequence[SquareCrop], mirrored: bool = False) -> np.ndarray:
         """Landmarks in ``crops``; ``mirrored``: averaged with those of the mirrored crops, which takes two runs."""

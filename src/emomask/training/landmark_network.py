@@ -6,6 +6,8 @@ from torch.nn import functional
 
 from emomask.training.networks import ResidualBlock, standardised
 
+HEAT_SHARE = 0.75  # of the heat maps in the answer; better on the validation photos than a half or all
+
 
 def _convolution(inputs, outputs, kernel, stride=1):
     return nn.Sequential(
@@ -27,8 +29,13 @@ def centres_of(logits, side):
     return torch.matmul(torch.softmax(logits, dim=2), cell_middles(side)).flatten(1)
 
 
+def blended(centres, regressed):
+    """The network's answer, made of those of its heads; both ``(N, 136)``."""
+    return HEAT_SHARE * centres + (1 - HEAT_SHARE) * regressed
+
+
 class LandmarkNet(nn.Module):
-    """A small residual network that finds the 68 iBUG landmarks of one face crop in two ways and averages them.
+    """A small residual network that finds the 68 iBUG landmarks of one face crop in two ways and blends them.
 
     Residual blocks (He et al., CVPR 2016) at 1/4, 1/8 and 1/16 of the crop's size; their features are added from coarse
     to fine (Lin et al., Feature Pyramid Networks, CVPR 2017) and give one 24x24 heat map a landmark, whose centre of
@@ -81,4 +88,4 @@ class LandmarkNet(nn.Module):
 
     def forward(self, images):
         _, centres, regressed = self.heads(images)
-        return (centres + regressed) / 2
+        return blended(centres, regressed)

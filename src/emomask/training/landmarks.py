@@ -10,7 +10,7 @@ import torch
 from emomask.errors import DataError
 from emomask.landmark_index import MIRRORED, OUTER_EYE_CORNERS
 from emomask.perception.geometry import LANDMARK_CROP_SCALE
-from emomask.training.landmark_network import LandmarkNet, cell_middles
+from emomask.training.landmark_network import LandmarkNet, blended, cell_middles
 from emomask.training.landmark_variation import FaceVariation, projected, sample_projective
 from emomask.training.landmarks68 import HAND_MADE, SIDE, LandmarkCrops, is_validation, read_landmarks68
 from emomask.training.loop import Stage, batch_starts, seed_everything, train_in_stages
@@ -72,20 +72,20 @@ def targets_in(crops: LandmarkCrops, maps, mirrored):
 
 @dataclass(frozen=True)
 class LandmarkStage(Stage):
-    """A stage with the side of its crops in pixels, the crops of a batch, and the share of the machine-made crops that
-    an epoch shows; it shows the hand-made ones twice."""
+    """A stage with the side of its crops in pixels, the size of its batches, and the share of the machine-made crops
+    that an epoch shows; it shows the hand-made ones twice."""
 
     side: int
     batch: int
     machine_made: float
 
 
-# First everything that a camera may show, on small crops, which take less than half of the time; then what the chain
-# mostly gives the network: crops turned upright by the eyes and centred by a first pass, with hand-made points alone.
+# First everything that a camera may show, on small crops, which take less than half of the time; then, with hand-made
+# points alone, what the chain mostly gives the network: crops turned upright by the eyes and centred by a first pass.
 STAGES = (
     LandmarkStage(
         "first",
-        4 / 9,
+        12 / 31,
         0.003,
         FaceVariation(
             rotation=(25, 60),
@@ -105,7 +105,7 @@ STAGES = (
     ),
     LandmarkStage(
         "second",
-        5 / 9,
+        15 / 31,
         0.002,
         FaceVariation(
             rotation=(10, 45),
@@ -118,6 +118,26 @@ STAGES = (
             detail=(0.12, 0.25),
             erase=(0.15, 0.4),
             cover=0.06,
+        ),
+        side=VIEW,
+        batch=16,
+        machine_made=0.0,
+    ),
+    LandmarkStage(
+        "third",
+        4 / 31,
+        0.001,
+        FaceVariation(
+            rotation=(8, 30),
+            scale=(0.93, 1.08),
+            shift=0.03,
+            turn=0.1,
+            light=(0.2, 0.06),
+            noise=5,
+            blur=(0.05, 0.1),
+            detail=(0.08, 0.25),
+            erase=(0.08, 0.35),
+            cover=0.04,
         ),
         side=VIEW,
         batch=16,
@@ -169,19 +189,20 @@ def _mean_errors(network, crops: LandmarkCrops):
         return float(((found.view_as(targets) - targets).norm(dim=2).mean(dim=1) / apart).mean())
 
     return {
-        "validation_nme_interocular": error((centres + regressed) / 2),
+        "validation_nme_interocular": error(blended(centres, regressed)),
         "heat_maps": error(centres),
         "regressor": error(regressed),
     }
 
 
-def train_landmarks(data, folder, epochs=80, seed=0) -> Path:
+def train_landmarks(data, folder, epochs=62, seed=0) -> Path:
     """Train ``LandmarkNet`` on 68-point crops and return the path of ``folder/landmarks68.onnx``.
 
-    Two stages (``STAGES``); hand-made crops are seen twice an epoch, a part of the others once; the hand-made photos
-    that ``is_validation`` sets aside never. Each stage keeps ``checkpoint.pt`` (a second call goes on from it),
-    ``history.json`` and ``learning_curve.png`` in a folder of its own; ``folder/summary.json`` tells the end. Method:
-    wing loss, random rotation, scale, light, blur and occlusion, AdamW with a one-cycle schedule, averaged weights.
+    Stages: see ``STAGES``; hand-made crops are seen twice an epoch, a part of the others once, and in the first stage
+    alone; the hand-made photos that ``is_validation`` sets aside never. Each stage keeps ``checkpoint.pt`` (a second
+    call goes on from it), ``history.json`` and ``learning_curve.png`` in a folder of its own; ``folder/summary.json``
+    tells the end. Method: wing loss (Feng et al., CVPR 2018) of both heads and cross-entropy of the heat maps, crops
+    varied by ``FaceVariation``, AdamW with a one-cycle schedule, averaged weights.
 
     Raises DataError when the data cannot be read or the folder holds checkpoints of another training.
     """
