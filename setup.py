@@ -18,6 +18,7 @@ setup(
     packages=[
         "emomask",
         "emomask.bag",
+        "emomask.commands",
         "emomask.evaluation",
         "emomask.masks",
         "emomask.media",

@@ -9,12 +9,12 @@ import sys
 import threading
 from pathlib import Path
 
+from emomask.commands.evaluate import add_evaluate
+from emomask.commands.options import add_settings, positive, settings_of, write_json
 from emomask.errors import EmomaskError, SettingsError
-from emomask.evaluation.commands import add_evaluate
 from emomask.media.address import one_line, without_secrets
 from emomask.offline.file_settings import FileSettings
 from emomask.offline.inputs import STANDARD
-from emomask.options import add_settings, positive, settings_of, write_json
 from emomask.settings import EMOTION_NETWORKS, Settings
 from emomask.web.settings import WebSettings
 

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from emomask.options import add_settings, positive, settings_of, write_json
+from emomask.commands.options import add_settings, positive, settings_of, write_json
 from emomask.settings import Settings
 from emomask.training.fer2013 import SPLITS
 
