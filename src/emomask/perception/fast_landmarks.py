@@ -33,7 +33,8 @@ class FastLandmarks:
     """
 
     crop_scale = LANDMARK_CROP_SCALE
-    mirrored = True  # whether what is found in the mirrored crop is averaged in
+    # Whether what is found in the mirrored crop of a new face is averaged in; one that is followed has no time for it.
+    mirrored = True
 
     def __init__(self, settings: Settings):
         self._load(models_folder(settings) / FILE, settings, channels=(1,))
@@ -70,18 +71,15 @@ class FastLandmarks:
         if anew:
             for index, landmarks in zip(anew, self._run(frame, [crops[index] for index in anew])):
                 crops[index] = crop_around(landmarks, self.crop_scale)
-        return self._run(frame, crops, self.mirrored)
+        return self._run(frame, crops, anew if self.mirrored else [])
 
-    def _run(self, frame: np.ndarray, crops: Sequence[SquareCrop], mirrored: bool = False) -> np.ndarray:
-        """Landmarks in ``crops``; ``mirrored``: averaged with those of the mirrored crops, which takes two runs."""
+    def _run(self, frame: np.ndarray, crops: Sequence[SquareCrop], twice: Sequence[int] = ()) -> np.ndarray:
+        """Landmarks in ``crops``; ``twice``: the places of those that are seen in the mirror, too, and averaged."""
         batch = np.stack([self._planes(crop.cut(frame, self._size)) for crop in crops]).astype(np.float32)
-        if mirrored:
-            batch = np.concatenate([batch, batch[..., ::-1]])
-        (fractions,) = self._network.run(batch)
-        points = fractions.reshape(-1, 68, 2)
-        if mirrored:
-            plain, seen_mirrored = np.split(points, 2)
-            points = (plain + np.array([1, 0]) + np.array([-1, 1]) * seen_mirrored[:, MIRRORED]) / 2
+        chosen = list(twice)
+        (fractions,) = self._network.run(np.concatenate([batch, batch[chosen][..., ::-1]]))
+        points, mirrored = np.split(fractions.reshape(-1, 68, 2), [len(crops)])
+        points[chosen] = (points[chosen] + np.array([1, 0]) + np.array([-1, 1]) * mirrored[:, MIRRORED]) / 2
         return np.stack([crop.to_frame(fraction) for crop, fraction in zip(crops, points)])
 
     def _planes(self, picture: np.ndarray) -> np.ndarray:
