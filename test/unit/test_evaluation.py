@@ -96,7 +96,7 @@ def test_the_chain_is_measured_on_whole_pictures(tmp_path, portrait):
     assert (figures["rows"], figures["missed"], figures["classes"]) == (31, 1, ["happy"])
     assert figures["macro_recall"] == figures["recall_happy"] == 1.0
     assert figures["accuracy"] == pytest.approx(30 / 31) and figures["recall_sad"] == 0.0
-    assert figures["macro_recall_votes"] == figures["macro_recall"]
+    assert figures["macro_recall_listener"] == figures["macro_recall"]
     assert all("macro_recall_" + step in figures for step in ("box", "framed", "upright", "mirrored"))
 
 

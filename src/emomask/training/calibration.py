@@ -1,6 +1,7 @@
 """Temperature scaling (Guo et al., ICML 2017): confidences that agree with how often a network is right."""
 
 import numpy as np
+import torch
 from scipy.optimize import minimize_scalar
 from torch import nn
 
@@ -8,6 +9,7 @@ from emomask.perception.emotion import softmax
 
 LIMITS = (0.2, 5.0)  # between which the temperature is sought
 TINY = 1e-9
+VOTE_FREQUENCIES = 0.5
 
 
 def fit_temperature(views: np.ndarray, labels: np.ndarray) -> float:
@@ -25,14 +27,19 @@ def fit_temperature(views: np.ndarray, labels: np.ndarray) -> float:
 
 
 class Calibrated(nn.Module):
-    """``network`` with its first output, the logits of the labels, divided by ``temperature``."""
+    """``network`` with the logits of the labels divided by ``temperature``.
 
-    def __init__(self, network: nn.Module, temperature: float):
+    The logits of the votes, which are learnt as if all emotions were equally frequent, get back a part of how frequent
+    they are among the votes: ``VOTE_FREQUENCIES`` of the logarithm of ``frequencies``, ``(7,)``.
+    """
+
+    def __init__(self, network: nn.Module, temperature: float, frequencies: torch.Tensor):
         super().__init__()
         self.network = network
         self.temperature = temperature
+        self.register_buffer("offsets", VOTE_FREQUENCIES * frequencies.log())
         self.input_size, self.outputs = network.input_size, network.outputs
 
     def forward(self, images):
-        logits, *others = self.network(images)
-        return (logits / self.temperature, *others)
+        labels, *votes = self.network(images)
+        return (labels / self.temperature, *(logits + self.offsets for logits in votes))

@@ -120,8 +120,12 @@ class Targets:
         loss = functional.cross_entropy(outputs[0], labels)
         if len(outputs) == 1 or not vote_weight:
             return loss
-        frequencies = self.votes.mean(dim=0).clamp(min=TINY)
-        return loss + vote_weight * functional.cross_entropy(outputs[1] + frequencies.log(), votes)
+        return loss + vote_weight * functional.cross_entropy(outputs[1] + self.frequencies.log(), votes)
+
+    @property
+    def frequencies(self) -> torch.Tensor:
+        """``(7,)``: the share of each emotion in the votes."""
+        return self.votes.mean(dim=0).clamp(min=TINY)
 
 
 def _batches(stage: EmotionStage, data: Fer2013, targets: Targets):
@@ -201,6 +205,6 @@ def train_emotion(
     temperature = fit_temperature(views, validation.labels)
     add_to_summary(folder, temperature=temperature)
     path = Path(folder) / (network + ".onnx")
-    export_onnx(Calibrated(trained, temperature), path, trained.outputs)
+    export_onnx(Calibrated(trained, temperature, targets.frequencies), path, trained.outputs)
     store_in_half_precision(path)
     return path
