@@ -14,4 +14,4 @@ export function announce(text) {
   $("announcer").textContent = text;
 }
 
-export const percent = (share) => `${Math.round(share * 100)} %`;
+export const percent = (share) => `${Math.round(share * 100)}\u00a0%`;
