@@ -15,6 +15,7 @@ from probe import Probe, astronaut_frame, wait_until
 
 from emomask.nodes.messages import array_to_image
 from emomask.resources import share_folder
+from emomask.settings import EMOTION_NETWORKS
 
 
 class ListenerFaultsTest(unittest.TestCase):
@@ -34,9 +35,9 @@ class ListenerFaultsTest(unittest.TestCase):
         self.assertEqual(code, 0, node.text)
         self.assertNotIn("Traceback", node.text)
 
-    def assert_refuses(self, argument, *words):
-        """With ``argument`` the node ends with code 1 and one line that contains ``words``."""
-        node = self.start(argument)
+    def assert_refuses(self, arguments, *words):
+        """With ``arguments`` the node ends with code 1 and one line that contains ``words``."""
+        node = self.start(*arguments)
         self.assertEqual(node.wait(90), 1, node.text)
         self.assertNotIn("Traceback", node.text)
         fatal = [line for line in node.text.splitlines() if "FATAL" in line]
@@ -54,10 +55,10 @@ class ListenerFaultsTest(unittest.TestCase):
             ("_always_process:=perhaps", ("always_process", "true or false")),
         ):
             with self.subTest(argument):
-                self.assert_refuses(argument, *words)
+                self.assert_refuses([argument], *words)
 
     def test_missing_models_are_one_line(self):
-        self.assert_refuses("_models:=/no/such/folder", "/no/such/folder")
+        self.assert_refuses(["_models:=/no/such/folder"], "/no/such/folder")
 
     def test_a_damaged_model_is_one_line(self):
         for model in sorted(share_folder().joinpath("models").glob("*.onnx")):
@@ -68,7 +69,10 @@ class ListenerFaultsTest(unittest.TestCase):
                     data = model.read_bytes()
                     damaged = {"cut": data[: len(data) // 2], "empty": b"", "noise": bytes(range(256)) * 40}[kind]
                     (models / model.name).write_bytes(damaged)
-                    self.assert_refuses("_models:=%s" % models, model.name)
+                    arguments = ["_models:=%s" % models]
+                    if model.stem in EMOTION_NETWORKS:  # only the one that is asked for is loaded
+                        arguments.append("_emotion_network:=%s" % model.stem)
+                    self.assert_refuses(arguments, model.name)
 
     def test_an_interrupt_ends_the_node_cleanly(self):
         node = self.start("_maargin:=0.3")
