@@ -176,7 +176,7 @@ def test_whatever_fails_the_original_is_never_shown(on_failure, astronaut):
     astronaut = np.ascontiguousarray(astronaut[30:230, 120:320])
     masker = Masker(Settings(on_failure=on_failure))
     assert masker.process(astronaut, 0.0).error is None
-    networks = [(masker._perceiver, stage) for stage in ("_detector", "_landmarker", "_classifier")]
+    networks = [(masker._perceiver, stage) for stage in ("_detector", "_landmarker", "classifier")]
     for owner, stage in networks + [(masker, stage) for stage in ("_perceiver", "cover", "_tracker")]:
         for failure in (ValueError("broken"), MemoryError(), ModelError("values that are not finite")):
             whole = getattr(owner, stage)

@@ -11,7 +11,6 @@ from emomask.evaluation.emotion_steps import probabilities_by_step
 from emomask.evaluation.labelled_pictures import labelled_pictures
 from emomask.evaluation.plots import draw_emotions
 from emomask.faces import EMOTIONS
-from emomask.perception.emotion import EmotionClassifier
 from emomask.perception.perceiver import Perceiver
 from emomask.settings import Settings
 
@@ -37,7 +36,6 @@ def evaluate_emotion_pictures(images, labels=None, settings=None, steps=False, p
     """
     settings = settings or Settings()
     perceiver = Perceiver(settings)
-    classifier = EmotionClassifier(settings)
     truth, answers, by_step, times = [], [], [], []
     for _name, picture, label in labelled_pictures(images, labels):
         truth.append(label)
@@ -51,7 +49,7 @@ def evaluate_emotion_pictures(images, labels=None, settings=None, steps=False, p
         start = time.perf_counter()
         answers.append(perceiver.emotions(picture, [face])[0])
         times.append(time.perf_counter() - start)
-        by_step.append(probabilities_by_step(picture, face, classifier) if steps else {})
+        by_step.append(probabilities_by_step(picture, face, perceiver.classifier) if steps else {})
     if not times:
         raise DataError("No face was found in any of the %d pictures." % len(truth))
     labels, probabilities = np.array(truth), np.stack(answers)
@@ -62,7 +60,7 @@ def evaluate_emotion_pictures(images, labels=None, settings=None, steps=False, p
     figures.update(
         unsure=float((probabilities[answered(probabilities)].max(axis=1) < settings.unsure).mean()),
         ms_per_face=float(np.median(times) * 1e3),
-        model=classifier.checksum,
+        model=perceiver.classifier.checksum,
     )
     for step in by_step[int(np.argmax(answered(probabilities)))]:
         after = np.stack([row.get(step, NO_ANSWER) for row in by_step])

@@ -27,13 +27,17 @@ class Perceiver:
 
     Loads every network at once, so that nothing can fail later for want of a file. Raises ModelError when one of them
     is missing or damaged. Frames are uint8 ``(H, W, 3)`` BGR.
+
+    Attributes
+    ----------
+    classifier: the ``EmotionClassifier`` in use.
     """
 
     def __init__(self, settings: Settings):
         self.settings = settings
         self._detector = create_detector(settings)
         self._landmarker = create_landmarker(settings, self._detector)
-        self._classifier = EmotionClassifier(settings)
+        self.classifier = EmotionClassifier(settings)
 
     @property
     def models(self) -> Dict[str, str]:
@@ -41,7 +45,7 @@ class Perceiver:
         return {
             "detector %s" % self.settings.detector: self._detector.checksum,
             "landmarks %s" % self.settings.landmarks: self._landmarker.checksum,
-            "emotion %s" % self.settings.emotion_network: self._classifier.checksum,
+            "emotion %s" % self.settings.emotion_network: self.classifier.checksum,
         }
 
     def detect(self, frame: np.ndarray, threshold: float, is_picture: bool) -> List[Detection]:
@@ -61,7 +65,7 @@ class Perceiver:
 
     def emotions(self, frame: np.ndarray, faces: Sequence[Face]) -> np.ndarray:
         """Float32 ``(N, 7)`` probabilities in the order of ``EMOTIONS`` for each of ``faces``."""
-        return self._classifier.classify(frame, [face.landmarks for face in faces])
+        return self.classifier.classify(frame, [face.landmarks for face in faces])
 
     def picture(self, frame: np.ndarray) -> List[Face]:
         """All that is to be known of a frame which is no part of a stream: its faces, numbered from 1."""

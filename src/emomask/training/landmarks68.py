@@ -2,16 +2,15 @@
 
 import csv
 import io
-import zipfile
 import zlib
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Iterator, Tuple
 
 import cv2
 import numpy as np
 
 from emomask.errors import DataError
+from emomask.media.archive import Archive
 
 SIDE = 192  # pixels to which every crop is brought; the crops show twice the face, so a face has about 96 of them
 HAND_MADE = ("helen_", "afw_")
@@ -34,36 +33,20 @@ class LandmarkCrops:
         return len(self.names)
 
 
-def _reader(path: Path):
-    if path.is_dir():
-        return lambda name: (path / name).read_bytes()
-    if not path.is_file():
-        raise DataError("No such file or folder: %s" % path)
-    try:
-        return zipfile.ZipFile(path).read
-    except zipfile.BadZipFile as error:
-        raise DataError("%s is not a zip file: %s" % (path, error)) from error
-
-
 def crops_in_color(path, wanted) -> Iterator[Tuple[str, np.ndarray, np.ndarray]]:
     """Name, picture (uint8 H x W x 3 BGR) and points (``(68, 2)`` float32 pixels) of each crop of a zip or folder.
 
     The table ``landmarks.csv`` has the columns image, side, x0, y0, ..., x67, y67 (pixels, 0-based); ``wanted`` tells
     by its name whether a crop is read. Raises DataError when the table or a picture is missing or damaged.
     """
-    path = Path(path)
-    read = _reader(path)
+    archive = Archive(path)
     try:
-        rows = csv.reader(io.StringIO(read("landmarks.csv").decode("utf-8")))
+        rows = csv.reader(io.StringIO(archive.read("landmarks.csv").decode("utf-8")))
         next(rows)
         for row in rows:
-            if not wanted(row[0]):
-                continue
-            image = cv2.imdecode(np.frombuffer(read(row[0]), np.uint8), cv2.IMREAD_COLOR)
-            if image is None:
-                raise DataError("%s: %s is not a picture." % (path, row[0]))
-            yield row[0], image, np.array(row[2:138], np.float32).reshape(68, 2)
-    except (KeyError, FileNotFoundError, StopIteration, ValueError, IndexError, cv2.error) as error:
+            if wanted(row[0]):
+                yield row[0], archive.picture(row[0]), np.array(row[2:138], np.float32).reshape(68, 2)
+    except (DataError, StopIteration, ValueError, IndexError) as error:
         raise DataError("%s is not a set of 68-point crops: %s" % (path, error)) from error
 
 
