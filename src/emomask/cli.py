@@ -105,6 +105,9 @@ def _parser() -> argparse.ArgumentParser:
     emotion.add_argument(
         "--keep-duplicates", action="store_true", help="train also on pictures that stand in a test split (customary)"
     )
+    emotion.add_argument(
+        "--bfloat16", action="store_true", help="multiply in bfloat16: half of the time on AVX512-BF16 or AMX"
+    )
     emotion.set_defaults(run=_train_emotion)
     landmarks = networks.add_parser("landmarks", help="the 68-point network, on landmark crops")
     landmarks.add_argument("--epochs", type=positive, default=62)
@@ -284,6 +287,7 @@ def _train_emotion(options) -> int:
         options.epochs,
         options.keep_duplicates,
         options.seed,
+        bfloat16=options.bfloat16,
     )
     print(path)
     return 0

@@ -17,7 +17,7 @@ from emomask.errors import DataError  # noqa: E402
 from emomask.perception.emotion import EmotionClassifier  # noqa: E402
 from emomask.training import fer2013, ferplus  # noqa: E402
 from emomask.training.calibration import fit_temperature  # noqa: E402
-from emomask.training.emotion import split_rows  # noqa: E402
+from emomask.training.emotion import RECIPES, split_rows  # noqa: E402
 from emomask.training.emotion_networks import Cnn42, ResNet42  # noqa: E402
 from emomask.training.networks import count_parameters  # noqa: E402
 
@@ -118,17 +118,19 @@ def test_training_emotion_learns_resumes_and_exports(tmp_path, capsys, name, kin
             usage = "PublicTest" if index % 5 == 0 else "Training"
             file.write("%d,%s,%s\n" % (3 if index % 2 else 4, " ".join(map(str, picture.ravel())), usage))
     votes = write_votes(tmp_path / "fer2013new.csv", [3 if index % 2 else 4 for index in range(420)])
-    folder, options = tmp_path / "out", ("--network", name, "--votes", str(votes))
+    folder, options = tmp_path / "out", ("--network", name, "--votes", str(votes), "--bfloat16")
     assert train("emotion", path, folder, epochs, *options) == 0
     summary = json.loads((folder / "summary.json").read_text())
     assert summary["validation_accuracy"] > 0.95 and summary["rows"] == 336
-    assert cv2.imread(str(folder / "second" / "learning_curve.png")) is not None
-    first, second = (json.loads((folder / name / "history.json").read_text()) for name in ("first", "second"))
-    assert len(first) + len(second) == epochs and first[-1]["epoch"] == len(first)
+    stages = [stage.name for stage in RECIPES[name].stages]
+    last = stages[-1]
+    assert cv2.imread(str(folder / last / "learning_curve.png")) is not None
+    histories = [json.loads((folder / stage / "history.json").read_text()) for stage in stages]
+    assert sum(map(len, histories)) == epochs and all(one[-1]["epoch"] == len(one) for one in histories)
 
     # The ONNX file is the averaged network with its logits scaled, and the chain can use it.
     network = kind()
-    state = torch.load(str(folder / "second" / "checkpoint.pt"), weights_only=True)["averaged"]
+    state = torch.load(str(folder / last / "checkpoint.pt"), weights_only=True)["averaged"]
     network.load_state_dict({key[7:]: value for key, value in state.items() if key.startswith("module.")})
     crops = noise.integers(0, 256, (3, 1, 42, 42)).astype(np.float32)
     with torch.no_grad():
@@ -140,7 +142,7 @@ def test_training_emotion_learns_resumes_and_exports(tmp_path, capsys, name, kin
     assert (folder / (name + ".onnx")).stat().st_size < 2.2 * summary["parameters"]
 
     # A second call has nothing left to do; other settings do not go on from this checkpoint.
-    history = folder / "second" / "history.json"
+    history = folder / last / "history.json"
     before = history.read_text()
     assert train("emotion", path, folder, epochs, *options) == 0 and history.read_text() == before
     capsys.readouterr()

@@ -117,7 +117,7 @@ class ResNet42(nn.Module):
     input_size = 42
     outputs = ("logits", "votes")
 
-    def __init__(self, stem=24, channels=(40, 80, 160), depths=(1, 2, 2), classes=7, dropout=0.3):
+    def __init__(self, stem=32, channels=(32, 96, 192), depths=(1, 2, 2), classes=7, dropout=0.3):
         super().__init__()
         layers = [
             nn.Conv2d(1, stem, 3, padding=1, bias=False),

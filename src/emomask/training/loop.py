@@ -165,7 +165,9 @@ class Trainer:
             start = time.monotonic()
             self.network.train()
             total = count = 0
-            progress = tqdm(batches(epoch), desc="epoch %d/%d" % (epoch + 1, self.epochs), leave=False, mininterval=1)
+            title = "epoch %d/%d" % (epoch + 1, self.epochs)
+            # disable=None: no bar where no terminal is, as in a log; the figures of each epoch are printed anyway.
+            progress = tqdm(batches(epoch), desc=title, leave=False, mininterval=1, disable=None)
             for batch in progress:
                 loss = loss_of(self.network, *batch)
                 if not torch.isfinite(loss):
