@@ -37,6 +37,7 @@ def add_evaluate(commands) -> None:
         subject.add_argument("--json", type=Path, help="write the figures there, as one flat object")
         add_settings(subject, Settings)
     _add_evaluate_detection(subjects)
+    _add_evaluate_privacy(subjects)
 
 
 def _add_landmark_options(landmarks: argparse.ArgumentParser) -> None:
@@ -100,6 +101,34 @@ def _add_evaluate_detection(subjects) -> None:
     detection.set_defaults(run=_evaluate_detection)
 
 
+def _add_evaluate_privacy(subjects) -> None:
+    privacy = subjects.add_parser(
+        "privacy",
+        help="faces that slip through in videos, people that are recognised, emotions that are kept",
+        description="Moves annotated stills as cameras move and counts the faces of which less than 90 %% is replaced; "
+        "and lets a face recogniser look at masked portraits. See doc/evaluation.md.",
+    )
+    privacy.add_argument("--data", required=True, help="zip or folder with annotated stills, as for detection")
+    privacy.add_argument("--labels", default="", metavar="CSV", help="the table of faces; empty: the CSV in the data")
+    privacy.add_argument("--every", type=positive, default=1, metavar="N", help="take every Nth still")
+    privacy.add_argument("--motions", nargs="+", default=[], metavar="MOTION", help="only these (default: all)")
+    privacy.add_argument(
+        "--against",
+        action="append",
+        default=[],
+        metavar="MASKER",
+        help="compare with deface, deface_boxes, or live or offline (both may have :SETTING=VALUE,... behind them)",
+    )
+    privacy.add_argument("--identities", metavar="PICTURES", help="zip or folder with portraits and identities.csv")
+    privacy.add_argument(
+        "--recogniser", metavar="FILE", help="ONNX file, or torch weights of MobileFaceNet, that attacks the portraits"
+    )
+    privacy.add_argument("--output", type=Path, metavar="FOLDER", help="write privacy.json, privacy.md and plots there")
+    privacy.add_argument("--json", type=Path, help="write the figures there, as one flat object")
+    add_settings(privacy, Settings)
+    privacy.set_defaults(run=_evaluate_privacy)
+
+
 def _evaluate_emotion(options) -> int:
     if options.images:
         from emomask.evaluation.emotion_pictures import evaluate_emotion_pictures
@@ -157,6 +186,28 @@ def _evaluate_detection(options) -> int:
         from emomask.evaluation.plots import draw_detection_curves
 
         draw_detection_curves(tallies, options.plot)
+    return 0
+
+
+def _evaluate_privacy(options) -> int:
+    from emomask.evaluation.privacy import evaluate_privacy
+    from emomask.evaluation.privacy_report import privacy_tables, write_privacy_report
+
+    privacy = evaluate_privacy(
+        options.data,
+        options.labels,
+        settings_of(options),
+        options.every,
+        options.motions,
+        options.against,
+        options.identities,
+        options.recogniser,
+    )
+    print(privacy_tables(privacy))
+    if options.output:
+        write_privacy_report(privacy, options.output)
+    if options.json:
+        write_json(privacy.figures(), options.json)
     return 0
 
 

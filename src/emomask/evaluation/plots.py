@@ -8,6 +8,8 @@ import numpy as np
 from emomask.errors import EmomaskError
 from emomask.evaluation.classification import calibration_bins
 from emomask.evaluation.detection import LOWEST, OVERLAPS, Tally
+from emomask.evaluation.leaks import SIZES, Leaks
+from emomask.evaluation.reidentification import Reidentification
 from emomask.faces import EMOTIONS
 from emomask.outputs import unwritable
 
@@ -101,6 +103,60 @@ def draw_detection_curves(tallies: Dict[str, Tally], path) -> None:
     handles, names = coverage.get_legend_handles_labels()
     figure.tight_layout(rect=(0, 0.12, 1, 1))
     figure.legend(handles, names, loc="lower center", ncol=5, fontsize="small")
+    _write(figure, path)
+
+
+def draw_leaks(leaks: Dict[str, Leaks], path) -> None:
+    """Draw the leak rates of video maskers by size and by motion into the PNG ``path``; the dark part is what slips.
+
+    Raises as ``draw_error_curves`` does.
+    """
+    pyplot = _pyplot()
+    figure, axes = pyplot.subplots(1, 2, figsize=(13, 4.5), gridspec_kw={"width_ratios": (1, 2)})
+    motions = list(dict.fromkeys(row.motion for one in leaks.values() for row in one.rows))
+    sizes = [("from %d" % low if high == np.inf else "%d-%d" % (low, high), low, high) for low, high in SIZES]
+    panels = (
+        ("size of the face, pixels", [(name, {"low": low, "high": high}) for name, low, high in sizes]),
+        ("motion", [(motion, {"motion": motion}) for motion in motions]),
+    )
+    for axis, (label, choices) in zip(axes, panels):
+        width = 0.8 / len(leaks)
+        for index, (name, one) in enumerate(leaks.items()):
+            places = np.arange(len(choices)) + (index - (len(leaks) - 1) / 2) * width
+            leaked = [one.leak_rate(**choice) * 100 for _, choice in choices]
+            bars = axis.bar(places, leaked, width * 0.9, label=name, alpha=0.45)
+            color = bars.patches[0].get_facecolor()[:3]
+            # The slip rate is over fewer faces; what is drawn is its share of all.
+            slipped = [one.slipped_share(**choice) * 100 for _, choice in choices]
+            axis.bar(places, slipped, width * 0.9, color=color)
+        axis.set_xticks(range(len(choices)), [name for name, _ in choices], rotation=45, ha="right")
+        axis.set_xlabel(label)
+        axis.set_ylabel("leaked faces (dark: slipped), %")
+        axis.grid(alpha=0.3, axis="y")
+    axes[1].legend()
+    figure.tight_layout()
+    _write(figure, path)
+
+
+def draw_recognition(found: Reidentification, path) -> None:
+    """Draw the rank-1 rates by what was done to the pictures and by attacker into the PNG ``path``.
+
+    Raises as ``draw_error_curves`` does.
+    """
+    pyplot = _pyplot()
+    figure, axis = pyplot.subplots(figsize=(9, 4.5))
+    attackers = list(next(iter(found.rates.values())))
+    width = 0.8 / len(attackers)
+    for index, attacker in enumerate(attackers):
+        places = np.arange(len(found.rates)) + (index - (len(attackers) - 1) / 2) * width
+        rank1 = [rates[attacker][0] * 100 for rates in found.rates.values()]
+        axis.bar(places, rank1, width * 0.9, label=attacker.replace("_", " "))
+    axis.axhline(found.chance * 100, color="black", linestyle=":", label="chance")
+    axis.set_xticks(range(len(found.rates)), list(found.rates))
+    axis.set_ylabel("recognised (rank-1) of %d people, %%" % found.people)
+    axis.grid(alpha=0.3, axis="y")
+    axis.legend()
+    figure.tight_layout()
     _write(figure, path)
 
 

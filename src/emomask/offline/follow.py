@@ -67,6 +67,12 @@ def backwards(settings: Settings, size: Tuple[int, int], sights: Iterable[Sight]
         yield sight._replace(faces=[faces[track_id] for track_id in sorted(faces)])
 
 
+def followed(settings: Settings, size: Tuple[int, int], sights: Iterable[Sight]) -> List[Sight]:
+    """What is to be covered in each of ``sights``, which fit into memory: ``forwards``, then ``backwards``."""
+    there = list(forwards(settings, size, sights))
+    return list(backwards(settings, size, reversed(there)))[::-1]
+
+
 def _as(later: Face, face: Face) -> Face:
     """``face`` with the name and the feelings of the same face ``later``."""
     return dataclasses.replace(face, track_id=later.track_id, emotion=later.emotion, probabilities=later.probabilities)

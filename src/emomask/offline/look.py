@@ -1,6 +1,6 @@
 """The first step with a video: run the networks on every frame and write down what they see."""
 
-from typing import Callable, Iterable
+from typing import Callable, Iterable, List
 
 import numpy as np
 
@@ -9,8 +9,10 @@ from emomask.faces import EMOTIONS, Face
 from emomask.media.movie import MovieFrame
 from emomask.offline.ahead import working_ahead
 from emomask.offline.face_rows import packed
+from emomask.offline.follow import Sight
 from emomask.offline.pieces import Looked, Piece, mark_of
 from emomask.offline.records import RecordWriter
+from emomask.perception.detection import Detection
 from emomask.perception.perceiver import Perceiver, check_frame
 from emomask.perception.tracking import Tracker
 
@@ -28,40 +30,59 @@ def look(
 ) -> Looked:
     """Log a row of ``COLUMNS`` for each of ``frames``, which are those of ``piece`` and the one after it.
 
-    The faces of a row are all that were found in it, weak ones included; they have no tracks yet, and probabilities
-    that are not smoothed. A frame that fails has an ``error`` instead. ``workers``: frames in which faces are sought at
+    The faces of a row are those of ``Looker.sight``. ``workers``: frames in which faces are sought at
     the same time; more than one needs the detector ``centerface``. ``progress`` is called after each frame.
     """
-    tracker = Tracker(perceiver.settings)  # saves work on landmarks and emotions; which face is whose is decided later
+    looker = Looker(perceiver)
     count, first, beyond = 0, None, None
-
-    def detect(frame: MovieFrame):
-        check_frame(frame.image)
-        return perceiver.detect(frame.image, tracker.threshold, is_picture=False)
-
-    with working_ahead(detect, frames, workers) as detected:
+    with working_ahead(lambda frame: looker.detect(frame.image), frames, workers) as detected:
         for frame, future in detected:
             if piece.end is not None and frame.pts >= piece.end:
                 beyond = mark_of(frame)
                 break
             first = first or mark_of(frame)
-            seen, error = [], None
-            try:
-                detections = future.result()
-                former = [tracker.landmarks_near(detection.box, frame.time) for detection in detections]
-                faces = perceiver.faces(frame.image, detections, former)
-                tracks = tracker.update(faces, frame.time, frame.image.shape[:2])
-                due = [track for track in tracks if track.emotion_is_due(frame.time)]
-                felt = perceiver.emotions(frame.image, [track.face for track in due])
-                tracker.feel(due, felt, frame.time)
-                probabilities = {id(track.face): values for track, values in zip(due, felt)}
-                seen = [
-                    Face(face.box, face.landmarks, face.score, probabilities=probabilities.get(id(face), UNFELT))
-                    for face in faces
-                ]
-            except Exception as failure:  # whatever it is, this frame is withheld and the others are masked
-                seen, error = [], described(failure)
-            log.add(count, frame.pts, error, packed(seen))
+            sight = looker.sight(frame.image, frame.time, future.result)
+            log.add(count, frame.pts, sight.error, packed(sight.faces))
             count += 1
             progress()
     return Looked(count, first, beyond)
+
+
+class Looker:
+    """What the networks see in one frame after the other; ``perceiver``: the networks."""
+
+    def __init__(self, perceiver: Perceiver):
+        self._perceiver = perceiver
+        # Saves work on landmarks and emotions; which face is whose is decided later.
+        self._tracker = Tracker(perceiver.settings)
+
+    def detect(self, image: np.ndarray) -> List[Detection]:
+        """The detections in a frame; may be called from several threads, for frames that come later."""
+        check_frame(image)
+        return self._perceiver.detect(image, self._tracker.threshold, is_picture=False)
+
+    def sight(self, image: np.ndarray, time: float, detections: Callable[[], List[Detection]]) -> Sight:
+        """All faces in a frame, weak ones included: no tracks yet, and probabilities that are not smoothed.
+
+        ``detections`` gives those of ``detect``, or raises what kept them from being made. A frame that fails has an
+        ``error`` instead of faces.
+        """
+        perceiver, tracker = self._perceiver, self._tracker
+        try:
+            found = detections()
+            former = [tracker.landmarks_near(detection.box, time) for detection in found]
+            faces = perceiver.faces(image, found, former)
+            tracks = tracker.update(faces, time, image.shape[:2])
+            due = [track for track in tracks if track.emotion_is_due(time)]
+            felt = perceiver.emotions(image, [track.face for track in due])
+            tracker.feel(due, felt, time)
+        except Exception as failure:  # whatever it is, this frame is withheld and the others are masked
+            return Sight(time, [], described(failure))
+        probabilities = {id(track.face): values for track, values in zip(due, felt)}
+        return Sight(
+            time,
+            [
+                Face(face.box, face.landmarks, face.score, probabilities=probabilities.get(id(face), UNFELT))
+                for face in faces
+            ],
+        )
