@@ -1,10 +1,9 @@
 """The chain: detection, landmarks, tracking, emotion, cover; and the rule that a failed frame shows nothing."""
 
-import dataclasses
 import logging
 import math
 from collections import deque
-from typing import Dict, Iterable, Iterator, List, Optional, Tuple
+from typing import Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple
 
 import numpy as np
 
@@ -12,7 +11,9 @@ from emomask.errors import FrameError, described
 from emomask.faces import Face, Masked
 from emomask.masks.cover import Cover
 from emomask.masks.styles import pixelated_frame
+from emomask.perception.follow import Sight, backwards
 from emomask.perception.perceiver import Perceiver, check_frame
+from emomask.perception.scene import SceneCuts
 from emomask.perception.tracking import Tracker
 from emomask.settings import Settings
 
@@ -42,7 +43,7 @@ class Masker:
         self.settings = settings or Settings()
         self.cover = cover or Cover(self.settings)
         self._perceiver = perceiver or Perceiver(self.settings)
-        self._tracker = Tracker(self.settings)
+        self.reset()
 
     @property
     def models(self) -> Dict[str, str]:
@@ -52,6 +53,7 @@ class Masker:
     def reset(self) -> None:
         """Forget all tracks: the next frame begins a new stream."""
         self._tracker = Tracker(self.settings)
+        self._cuts = SceneCuts()
 
     def warm_up(self, height: int, width: int) -> None:
         """Run every network once on an empty picture of this size, so that the first frame is as quick as the next."""
@@ -70,7 +72,7 @@ class Masker:
         """
         _check(frame, time)
         try:
-            faces = self._perceiver.picture(frame) if time is None else self._followed(frame, time)
+            faces = self._perceiver.picture(frame) if time is None else self._followed(frame, time).faces
             return Masked(self._covered(frame, faces), faces, time)
         except Exception as error:  # the rule of the house: any failure at all withholds the frame
             return self._failed(frame, time, error)
@@ -78,43 +80,44 @@ class Masker:
     def stream(self, frames: Iterable[Tuple[np.ndarray, float]]) -> Iterator[Masked]:
         """Mask a stream: ``frames`` yields ``(frame, time)`` as for ``process``.
 
-        Yields one result per frame, in order, ``settings.lookahead`` frames late: a face that is found for the first
-        time is then also covered in the frames that still wait. A frame that fails, or is none, yields a result without
-        an image, and the stream goes on.
+        Yields one result per frame, in order, ``settings.lookahead`` frames late: what the frames after it show is then
+        known, and a face that is found for the first time, or again, is covered in the frames before that, too. A frame
+        that fails, or is none, yields a result without an image, and the stream goes on.
         """
         waiting = deque()
         for frame, time in frames:
-            waiting.append(self._perceived(frame, time, waiting))
+            waiting.append(self._glimpse(frame, time))
             if len(waiting) > self.settings.lookahead:
-                yield self._finished(*waiting.popleft())
+                yield self._finished(waiting)
         while waiting:
-            yield self._finished(*waiting.popleft())
+            yield self._finished(waiting)
 
-    def _perceived(self, frame, time, waiting):
-        """The frame, its time, the faces to cover in it and the error that kept it from being understood."""
+    def _glimpse(self, frame, time) -> "_Glimpse":
         try:
             _check(frame, time)
-            known = {track.face.track_id for track in self._tracker.tracks}
-            faces = self._followed(frame, time)
+            return _Glimpse(frame, self._followed(frame, time), None)
         except Exception as error:
-            return frame, time, [], error
-        for face in faces:
-            if face.track_id not in known:
-                for _, earlier, covered, _ in waiting:
-                    covered.append(self._before(face, time - earlier))
-        return frame, time, faces, None
+            return _Glimpse(frame, Sight(time, []), error)
 
-    def _before(self, face: Face, elapsed: float) -> Face:
-        """``face``, first found now, as it may have looked ``elapsed`` seconds ago: in place, grown with the doubt."""
-        return dataclasses.replace(face, box=face.box.grown(min(1.0, 2.0 * elapsed)), held=True)
-
-    def _finished(self, frame, time, faces: List[Face], error: Optional[Exception]) -> Masked:
-        if error is not None:
-            return self._failed(frame, time, error)
+    def _finished(self, waiting: "deque[_Glimpse]") -> Masked:
+        """The result of the first of the frames that wait, which is taken from them."""
+        frame, sight, error = waiting[0]
         try:
-            return Masked(self._covered(frame, faces), faces, time)
+            if error is not None:
+                return self._failed(frame, sight.time, error)
+            faces = self._hindsight(frame, [glimpse.sight for glimpse in waiting if glimpse.error is None])
+            return Masked(self._covered(frame, faces), faces, sight.time)
         except Exception as failure:
-            return self._failed(frame, time, failure)
+            return self._failed(frame, sight.time, failure)
+        finally:
+            waiting.popleft()
+
+    def _hindsight(self, frame: np.ndarray, sights: List[Sight]) -> List[Face]:
+        """The faces to cover in ``frame``, the first of ``sights``."""
+        if len(sights) == 1:
+            return sights[0].faces
+        *_, first = backwards(self.settings, frame.shape[:2], reversed(sights))
+        return first.faces
 
     def _failed(self, frame, time, error: Exception) -> Masked:
         reason = described(error)
@@ -123,15 +126,18 @@ class Masker:
             return Masked(pixelated_frame(frame), [], time, reason)
         return Masked(None, [], time, reason)
 
-    def _followed(self, frame: np.ndarray, time: float) -> List[Face]:
+    def _followed(self, frame: np.ndarray, time: float) -> Sight:
         perceiver, tracker = self._perceiver, self._tracker
+        begins = self._cuts.is_next(frame)
+        if begins:
+            tracker.part()
         found = perceiver.detect(frame, tracker.threshold, is_picture=False)
         detections = [one for one in found if tracker.matters(one.score, one.box, time)]
         former = [tracker.landmarks_near(detection.box, time) for detection in detections]
         tracks = tracker.update(perceiver.faces(frame, detections, former), time, frame.shape[:2])
         due = [track for track in tracks if track.emotion_is_due(time)]
         tracker.feel(due, perceiver.emotions(frame, [track.face for track in due]), time)
-        return [track.face for track in tracks]
+        return Sight(time, [track.face for track in tracks], begins=begins)
 
     def _covered(self, frame: np.ndarray, faces: List[Face]) -> np.ndarray:
         """A copy of ``frame`` with all ``faces`` covered; sets their ``covered``."""
@@ -139,6 +145,14 @@ class Masker:
         for face, box in zip(faces, covered):
             face.covered = box
         return image
+
+
+class _Glimpse(NamedTuple):
+    """A frame that waits for the ones after it: what was found in it, or the error that made it fail."""
+
+    frame: np.ndarray
+    sight: Sight
+    error: Optional[Exception]
 
 
 def _check(frame, time) -> None:

@@ -6,7 +6,7 @@ from test_geometry import turned_face
 
 from emomask import Face, Settings
 from emomask.masks.region import face_box
-from emomask.offline.follow import Sight, backwards, forwards
+from emomask.perception.follow import Sight, backwards, forwards
 
 RATE = 10.0
 SIZE = 200, 300

@@ -121,11 +121,28 @@ def test_stream_gives_one_result_for_each_frame_in_order(stream_masker, astronau
 
 def test_lookahead_covers_a_face_before_it_is_found(astronaut, astronaut_face):
     masker = Masker(Settings(lookahead=2))
-    noise = np.random.default_rng(0).integers(0, 256, (512, 512, 3), dtype=np.uint8)
-    frames = [noise, noise, noise, astronaut, astronaut]
+    hidden = astronaut.copy()
+    hidden[:230, 130:330] = np.random.default_rng(0).integers(0, 256, (230, 200, 3), dtype=np.uint8)
+    frames = [hidden, hidden, hidden, astronaut, astronaut]
     results = list(masker.stream((frame, index / 30) for index, frame in enumerate(frames)))
     shares = [face_share(changed(frame, masked.image), astronaut_face) for frame, masked in zip(frames, results)]
     assert shares[0] == 0 and min(shares[1:]) > 0.95
+
+
+def test_another_scene_has_other_tracks_and_the_former_faces_stay_covered_for_a_moment(
+    stream_masker, astronaut, astronaut_face
+):
+    first = placed(astronaut, 480, 640, 60, 40, 0.8)
+    # The same face at the same place, in quite another picture.
+    second = placed(astronaut, 480, 640, 60, 40, 0.8)
+    outside = np.ones((480, 640), bool)
+    outside[40:220, 100:380] = False
+    second[outside] = np.linspace(0, 255, 640).astype(np.uint8)[None, :, None].repeat(480, 0).repeat(3, 2)[outside]
+    results = [stream_masker.process(first, index / 30) for index in range(5)]
+    assert [[face.track_id for face in masked.faces] for masked in results] == [[1]] * 5
+    results = [stream_masker.process(second, 5 / 30 + index / 30) for index in range(12)]
+    assert [(face.track_id, face.held) for face in results[0].faces] == [(2, False), (1, True)]
+    assert [(face.track_id, face.held) for face in results[-1].faces] == [(2, False)]
 
 
 def test_reset_forgets(stream_masker, astronaut):

@@ -11,8 +11,8 @@ from emomask.evaluation.finders import Deface
 from emomask.faces import Box
 from emomask.masker import Masker
 from emomask.masks.cover import Cover
-from emomask.offline.follow import followed
 from emomask.offline.look import Looker
+from emomask.perception.follow import followed
 from emomask.perception.perceiver import Perceiver
 from emomask.settings import Settings
 

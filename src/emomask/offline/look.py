@@ -9,14 +9,16 @@ from emomask.faces import EMOTIONS, Face
 from emomask.media.movie import MovieFrame
 from emomask.offline.ahead import working_ahead
 from emomask.offline.face_rows import packed
-from emomask.offline.follow import Sight
 from emomask.offline.pieces import Looked, Piece, mark_of
 from emomask.offline.records import RecordWriter
 from emomask.perception.detection import Detection
+from emomask.perception.follow import Sight
 from emomask.perception.perceiver import Perceiver, check_frame
+from emomask.perception.scene import SceneCuts
 from emomask.perception.tracking import Tracker
 
-COLUMNS = ("ticks", "error", "faces")
+COLUMNS = ("ticks", "error", "faces", "begins")
+BEGINS = "begins"  # kept beside the rows: whether the frame after them begins another scene
 UNFELT = np.full(len(EMOTIONS), np.nan, np.float32)  # probabilities of a face whose emotion was not looked at
 
 
@@ -39,10 +41,11 @@ def look(
         for frame, future in detected:
             if piece.end is not None and frame.pts >= piece.end:
                 beyond = mark_of(frame)
+                log.about[BEGINS] = looker.begins(frame.image)
                 break
             first = first or mark_of(frame)
             sight = looker.sight(frame.image, frame.time, future.result)
-            log.add(count, frame.pts, sight.error, packed(sight.faces))
+            log.add(count, frame.pts, sight.error, packed(sight.faces), int(sight.begins))
             count += 1
             progress()
     return Looked(count, first, beyond)
@@ -55,6 +58,11 @@ class Looker:
         self._perceiver = perceiver
         # Saves work on landmarks and emotions; which face is whose is decided later.
         self._tracker = Tracker(perceiver.settings)
+        self._cuts = SceneCuts()
+
+    def begins(self, image: np.ndarray) -> bool:
+        """Whether another scene begins with this frame; to be asked once for each, in order (``sight`` does)."""
+        return self._cuts.is_next(image)
 
     def detect(self, image: np.ndarray) -> List[Detection]:
         """The detections in a frame; may be called from several threads, for frames that come later."""
@@ -68,7 +76,11 @@ class Looker:
         ``error`` instead of faces.
         """
         perceiver, tracker = self._perceiver, self._tracker
+        begins = False
         try:
+            begins = self.begins(image)
+            if begins:
+                tracker.part()
             found = detections()
             former = [tracker.landmarks_near(detection.box, time) for detection in found]
             faces = perceiver.faces(image, found, former)
@@ -77,7 +89,7 @@ class Looker:
             felt = perceiver.emotions(image, [track.face for track in due])
             tracker.feel(due, felt, time)
         except Exception as failure:  # whatever it is, this frame is withheld and the others are masked
-            return Sight(time, [], described(failure))
+            return Sight(time, [], described(failure), begins)
         probabilities = {id(track.face): values for track, values in zip(due, felt)}
         return Sight(
             time,
@@ -85,4 +97,5 @@ class Looker:
                 Face(face.box, face.landmarks, face.score, probabilities=probabilities.get(id(face), UNFELT))
                 for face in faces
             ],
+            begins=begins,
         )

@@ -24,7 +24,6 @@ from emomask.media.video_encoder import EncodedPacket, VideoEncoder, VideoSpec
 from emomask.offline import look
 from emomask.offline.ahead import reading_ahead, working_ahead
 from emomask.offline.face_rows import packed, unpacked
-from emomask.offline.follow import Sight, backwards, forwards
 from emomask.offline.inputs import Job
 from emomask.offline.painter import Painter
 from emomask.offline.pieces import Division, Looked, Piece, divided
@@ -32,10 +31,11 @@ from emomask.offline.plan import Counts, Plan
 from emomask.offline.records import Records, RecordWriter
 from emomask.offline.report import Frame, open_report, read_report
 from emomask.offline.work_folder import WorkFolder, state_of
+from emomask.perception.follow import Sight, backwards, forwards
 from emomask.perception.perceiver import Perceiver
 
-_VERSION = 1  # of what the steps leave; what another one has left is not taken up
-_SIGHT = ("time", "error", "faces")
+_VERSION = 2  # of what the steps leave; what another one has left is not taken up
+_SIGHT = ("time", "error", "faces", "begins")
 _FRAME = ("frame",)
 _DEPTH = 3  # frames that are read ahead
 _CLOSE = 1e-3  # seconds by which the times in a report may be off
@@ -115,7 +115,7 @@ class MovieMasker:
             with RecordWriter(folder.followed(piece), _SIGHT) as writer, Records(folder.looked(piece)) as log:
                 for index in range(log.about["frames"]):
                     sight = next(sights)
-                    writer.add(index, sight.time, sight.error, packed(sight.faces))
+                    writer.add(index, sight.time, sight.error, packed(sight.faces), int(sight.begins))
                     number += 1
         sights = backwards(settings, size, _followed(folder, division))
         for piece in reversed(division.pieces):
@@ -279,14 +279,17 @@ def _about(path: Path) -> dict:
 
 
 def _looked(folder: WorkFolder, division: Division, time_base) -> Iterator[Sight]:
+    begins_piece = False  # whoever looked at a piece does not know the frame before it
     for piece in division.pieces:
         with Records(folder.looked(piece)) as log:
-            for _, ticks, error, faces in log:
-                yield Sight(float(ticks * time_base), unpacked(faces), error)
+            for number, ticks, error, faces, begins in log:
+                is_cut = bool(begins) if number else begins_piece
+                yield Sight(float(ticks * time_base), unpacked(faces), error, is_cut)
+            begins_piece = log.about.get(look.BEGINS, False)
 
 
 def _followed(folder: WorkFolder, division: Division) -> Iterator[Sight]:
     for piece in reversed(division.pieces):
         with Records(folder.followed(piece)) as log:
-            for _, time, error, faces in reversed(log):
-                yield Sight(time, unpacked(faces), error)
+            for _, time, error, faces, begins in reversed(log):
+                yield Sight(time, unpacked(faces), error, bool(begins))

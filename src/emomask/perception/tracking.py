@@ -19,6 +19,8 @@ SURE = 2.0
 # so that a single false alarm does not linger.
 SURE_AFTER = 4
 LOST_GROWTH = 0.5  # a held region grows by this fraction of its size per second on each side
+UNKNOWN_GROWTH = 1.0  # the same for a face that was seen once: nothing is known of its motion
+PARTED_HOLD = 0.3  # seconds for which the faces of the scene before stay covered in the next one
 VELOCITY_MEMORY = 0.15  # seconds over which the motion is averaged
 COASTING = 0.3  # seconds after which a held face has lost most of its speed
 SWITCH_LEAD = 0.15  # another emotion is shown when its smoothed probability leads by this much
@@ -70,9 +72,10 @@ class Track:
         shift = self._shift(time)
         elapsed = max(0.0, time - self.time)
         self.velocity = self.velocity * math.exp(-elapsed / COASTING)
+        growth = LOST_GROWTH if self.hits > 1 else UNKNOWN_GROWTH
         self.face = dataclasses.replace(
             self.face,
-            box=self.face.box.moved(*shift).grown(LOST_GROWTH * elapsed),
+            box=self.face.box.moved(*shift).grown(growth * elapsed),
             landmarks=(self.face.landmarks + shift).astype(np.float32),
             held=True,
         )
@@ -112,7 +115,20 @@ class Tracker:
         self._unsure = settings.unsure
         self._threshold = settings.detection_threshold
         self.tracks: List[Track] = []
+        self._parted: List[Track] = []
         self._next_id = 1
+
+    def forget(self) -> None:
+        """End all tracks at once."""
+        self.tracks, self._parted = [], []
+
+    def part(self) -> None:
+        """Another scene begins: no face of it is one of those so far, which stay covered for a moment all the same.
+
+        They would be there again if it were no scene but a frame that is damaged, or a flash.
+        """
+        self._parted += self.tracks
+        self.tracks = []
 
     @property
     def threshold(self) -> float:
@@ -123,7 +139,7 @@ class Tracker:
         """All tracks after the frame of ``size`` (height, width) taken at ``time``; those not found have ``held`` set.
 
         ``faces``: everything with a score from ``threshold`` on. A track ends when its face has left the frame or was
-        missing for longer than it is held.
+        missing for longer than it is held. Those of the scene before (see ``part``) come last.
         """
         matches, fresh = self._match(faces, time)
         for track, face in matches:
@@ -131,18 +147,21 @@ class Tracker:
                 track.missed(time)
             else:
                 track.found(face, time)
+        for track in self._parted:
+            track.missed(time)
         frame = Box(0, 0, size[1], size[0])
-        self.tracks = [
-            track
-            for track in self.tracks
-            if not track.face.held
-            or (time - track.seen <= track.patience(self._hold) and track.face.box.intersection(frame).area > 0)
-        ]
+        self.tracks = [track for track in self.tracks if self._stays(track, time, frame, self._hold)]
+        parted_hold = min(PARTED_HOLD, self._hold)
+        self._parted = [track for track in self._parted if self._stays(track, time, frame, parted_hold)]
         for face in fresh:
             if face.score >= self._threshold:
                 self.tracks.append(Track(self._next_id, face, time))
                 self._next_id += 1
-        return self.tracks
+        return self.tracks + self._parted
+
+    def _stays(self, track: Track, time: float, frame: Box, hold: float) -> bool:
+        is_there = track.face.box.intersection(frame).area > 0
+        return not track.face.held or (time - track.seen <= track.patience(hold) and is_there)
 
     def matters(self, score: float, box: Box, time: float) -> bool:
         """Whether a detection may become a track or continue one: no other needs landmarks."""

@@ -1,4 +1,4 @@
-"""The second step with a video: whose face is whose, looked at forwards, as in a stream, and then backwards."""
+"""Whose face is whose when later frames are known: looked at forwards, as in a stream, and then backwards."""
 
 import dataclasses
 from typing import Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple
@@ -11,11 +11,13 @@ from emomask.settings import Settings
 
 
 class Sight(NamedTuple):
-    """What is known of one frame: its time in seconds, its faces, and why it could not be understood if so."""
+    """What is known of one frame: its time in seconds, its faces, why it could not be understood if so, and whether
+    another scene begins with it."""
 
     time: float
     faces: List[Face]
     error: Optional[str] = None
+    begins: bool = False
 
 
 def forwards(settings: Settings, size: Tuple[int, int], sights: Iterable[Sight]) -> Iterator[Sight]:
@@ -26,6 +28,8 @@ def forwards(settings: Settings, size: Tuple[int, int], sights: Iterable[Sight])
     """
     tracker = Tracker(settings)
     for sight in sights:
+        if sight.begins:
+            tracker.part()
         if sight.error is not None:
             yield sight
             continue
@@ -64,6 +68,8 @@ def backwards(settings: Settings, size: Tuple[int, int], sights: Iterable[Sight]
             if later.track_id not in seen:
                 former, added = faces.get(later.track_id), _as(later, track.face)
                 faces[later.track_id] = _joined(former, added) if former else added
+        if sight.begins:
+            tracker.forget()
         yield sight._replace(faces=[faces[track_id] for track_id in sorted(faces)])
 
 
