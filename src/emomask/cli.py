@@ -110,7 +110,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     emotion.set_defaults(run=_train_emotion)
     landmarks = networks.add_parser("landmarks", help="the 68-point network, on landmark crops")
-    landmarks.add_argument("--epochs", type=positive, default=62)
+    landmarks.add_argument("--epochs", type=positive, default=288)
     landmarks.set_defaults(run=_train_landmarks)
     for network in (emotion, landmarks):
         network.add_argument("--data", required=True, help="fer2013.csv[.xz]; zip or folder with landmarks.csv")

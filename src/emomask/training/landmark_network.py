@@ -38,27 +38,28 @@ class LandmarkNet(nn.Module):
     """A small residual network that finds the 68 iBUG landmarks of one face crop in two ways and blends them.
 
     Residual blocks (He et al., CVPR 2016) at 1/4, 1/8 and 1/16 of the crop's size; their features are added from coarse
-    to fine (Lin et al., Feature Pyramid Networks, CVPR 2017) and give one 24x24 heat map a landmark, whose centre of
+    to fine (Lin et al., Feature Pyramid Networks, CVPR 2017) and give one 28x28 heat map a landmark, whose centre of
     mass is the landmark (Sun et al., Integral Human Pose Regression, ECCV 2018). A fully connected layer on the
     coarsest features regresses all landmarks at once: it knows the face's shape where the picture does not show it.
 
-    Input: float32 ``(N, 1, 96, 96)``, grey levels 0..255. Output: float32 ``(N, 136)``, x0, y0, x1, y1, ... as
+    Input: float32 ``(N, 1, 112, 112)``, grey levels 0..255. Output: float32 ``(N, 136)``, x0, y0, x1, y1, ... as
     fractions of the crop's side; the crop's left top corner is (0, 0).
     """
 
-    input_size = 96
+    input_size = 112
+    regressor_cells = 6  # side of what the regressor sees; crops of 96 pixels give it as it is
 
     def __init__(self, channels=(16, 24, 56, 112), merged=(56, 40), landmarks=68):
         super().__init__()
         first, second, third, fourth = channels
         coarse, fine = merged
         self.quarter = nn.Sequential(
-            _convolution(1, first, 3, 2),  # 96 -> 48
-            _convolution(first, second, 3, 2),  # 24
+            _convolution(1, first, 3, 2),  # 112 -> 56
+            _convolution(first, second, 3, 2),  # 28
             ResidualBlock(second, second),
         )
-        self.eighth = nn.Sequential(ResidualBlock(second, third, 2), ResidualBlock(third, third))  # 12
-        self.sixteenth = nn.Sequential(ResidualBlock(third, fourth, 2), ResidualBlock(fourth, fourth))  # 6
+        self.eighth = nn.Sequential(ResidualBlock(second, third, 2), ResidualBlock(third, third))  # 14
+        self.sixteenth = nn.Sequential(ResidualBlock(third, fourth, 2), ResidualBlock(fourth, fourth))  # 7
         self.from_sixteenth = _convolution(fourth, coarse, 1)
         self.from_eighth = _convolution(third, coarse, 1)
         self.merge_coarse = _convolution(coarse, fine, 3)
@@ -66,14 +67,14 @@ class LandmarkNet(nn.Module):
         self.merge_fine = _convolution(fine, fine, 3)
         self.heat = nn.Conv2d(fine, landmarks, 1)
         self.regressor = nn.Sequential(
-            _convolution(fourth, 32, 1), nn.Flatten(), nn.Linear(32 * (self.input_size // 16) ** 2, 2 * landmarks)
+            _convolution(fourth, 32, 1), nn.Flatten(), nn.Linear(32 * self.regressor_cells**2, 2 * landmarks)
         )
         nn.init.constant_(self.regressor[-1].bias, 0.5)
 
     def heads(self, images):
         """Logits of the heat maps ``(N, 68, K)``, their centres ``(N, 136)`` and the regressed points ``(N, 136)``.
 
-        ``images``: ``(N, 1, S, S)``; training may begin with an S below 96, a multiple of 16; K is ``(S / 4) ** 2``.
+        ``images``: ``(N, 1, S, S)``; S is a multiple of 16, and smaller while the training begins; K is ``(S / 4) ** 2``.
         """
         quarter = self.quarter(standardised(images))
         eighth = self.eighth(quarter)
@@ -82,8 +83,8 @@ class LandmarkNet(nn.Module):
         merged = functional.interpolate(self.merge_coarse(merged), scale_factor=2.0) + self.from_quarter(quarter)
         logits = self.heat(self.merge_fine(merged)).flatten(2)
         centres = centres_of(logits, images.shape[-1] // 4)
-        if images.shape[-1] != self.input_size:
-            sixteenth = functional.interpolate(sixteenth, size=self.input_size // 16, mode="bilinear")
+        if sixteenth.shape[-1] != self.regressor_cells:
+            sixteenth = functional.interpolate(sixteenth, size=self.regressor_cells, mode="bilinear")
         return logits, centres, self.regressor(sixteenth)
 
     def forward(self, images):

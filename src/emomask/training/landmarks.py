@@ -1,6 +1,5 @@
 """Trains the 68-point network."""
 
-import dataclasses
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,7 +42,7 @@ def heat_loss(logits, targets, cells, spread):
 
 
 def _loss(network, images, targets):
-    """Wing loss of both heads in pixels of a 96x96 crop, and the cross-entropy of the heat maps."""
+    """Wing loss of both heads in pixels of a 112x112 crop, and the cross-entropy of the heat maps."""
     logits, centres, regressed = network.heads(images)
     side = images.shape[-1] // 4
     return (
@@ -74,25 +73,20 @@ def targets_in(crops: LandmarkCrops, maps, mirrored):
 @dataclass(frozen=True)
 class LandmarkStage(Stage):
     """A stage with the side of its crops in pixels, the size of its batches, and the share of the machine-made crops
-    that an epoch shows; it shows the hand-made ones twice.
-
-    ``relabelled``: whether the machine-made points give way to what the network finds before the stage.
-    """
+    that an epoch shows; it shows the hand-made ones twice."""
 
     side: int
     batch: int
     machine_made: float
-    relabelled: bool = False
 
 
 # First everything that a camera may show, on small crops, which take less than half of the time; then, with hand-made
 # points alone, what the chain mostly gives the network: crops turned upright by the eyes and centred by a first pass.
-# By then it knows the hand-made photos better than others. It is also better than the machine-made points: in the end
-# it learns from its own on those, varied (noisy student: Xie et al., CVPR 2020).
+# Only the last stage sees crops as large as the chain's, which take twice the time of the second's.
 STAGES = (
     LandmarkStage(
         "first",
-        48 / 149,
+        1 / 3,
         0.003,
         FaceVariation(
             rotation=(25, 60),
@@ -112,7 +106,7 @@ STAGES = (
     ),
     LandmarkStage(
         "second",
-        60 / 149,
+        5 / 12,
         0.002,
         FaceVariation(
             rotation=(10, 45),
@@ -126,13 +120,13 @@ STAGES = (
             erase=(0.15, 0.4),
             cover=0.06,
         ),
-        side=VIEW,
+        side=96,
         batch=16,
         machine_made=0.0,
     ),
     LandmarkStage(
         "third",
-        16 / 149,
+        1 / 9,
         0.001,
         FaceVariation(
             rotation=(8, 30),
@@ -146,13 +140,13 @@ STAGES = (
             erase=(0.08, 0.35),
             cover=0.04,
         ),
-        side=VIEW,
+        side=96,
         batch=16,
         machine_made=0.0,
     ),
     LandmarkStage(
         "fourth",
-        25 / 149,
+        5 / 36,
         0.0015,
         FaceVariation(
             rotation=(10, 45),
@@ -168,8 +162,7 @@ STAGES = (
         ),
         side=VIEW,
         batch=16,
-        machine_made=0.5,
-        relabelled=True,
+        machine_made=0.0,
     ),
 )
 
@@ -212,22 +205,6 @@ def _ideal_images(crops: LandmarkCrops, maps):
     return sample_projective(torch.from_numpy(crops.images)[:, None].float(), maps, VIEW)
 
 
-def relabelled(network, crops: LandmarkCrops) -> LandmarkCrops:
-    """``crops`` with the points that ``network`` finds in them, averaged with those in the mirrored crops."""
-    network.eval()
-    maps = ideal_maps(crops)
-    images = _ideal_images(crops, maps)
-    plain = blended(*_found(network, images)).view(len(crops), -1, 2)
-    mirrored = blended(*_found(network, images.flip(-1))).view(len(crops), -1, 2)[:, list(MIRRORED)]
-    points = (plain + mirrored * torch.tensor([-1.0, 1.0]) + torch.tensor([1.0, 0.0])) / 2
-    return dataclasses.replace(crops, points=_in_pictures(points, maps))
-
-
-def _in_pictures(points, maps):
-    """Points as fractions of the crops that ``maps`` cut, in pixels of the pictures: float32 ``(N, 68, 2)``."""
-    return ((projected(maps, points * 2 - 1) + 1) / 2 * SIDE - 0.5).numpy().astype(np.float32)
-
-
 def _mean_errors(network, crops: LandmarkCrops):
     """Mean distances to the points over the distance of the outer eye corners, on ideal crops: of the network's answer
     and of either head."""
@@ -247,11 +224,11 @@ def _mean_errors(network, crops: LandmarkCrops):
     }
 
 
-def train_landmarks(data, folder, epochs=62, seed=0) -> Path:
+def train_landmarks(data, folder, epochs=288, seed=0) -> Path:
     """Train ``LandmarkNet`` on 68-point crops and return the path of ``folder/landmarks68.onnx``.
 
-    Stages: see ``STAGES``; hand-made crops are seen twice an epoch, a part of the others once, in the first stage and,
-    relabelled, in the last; the hand-made photos that ``is_validation`` sets aside never. Each stage keeps
+    Stages: see ``STAGES``; hand-made crops are seen twice an epoch, a part of the others once, and in the first stage
+    alone; the hand-made photos that ``is_validation`` sets aside never. Each stage keeps
     ``checkpoint.pt`` (a second call goes on from it), ``history.json`` and ``learning_curve.png`` in a folder of its
     own; ``folder/summary.json`` tells the end. Method: wing loss (Feng et al., CVPR 2018) of both heads and
     cross-entropy of the heat maps, crops varied by ``FaceVariation``, AdamW with a one-cycle schedule, averaged
@@ -267,17 +244,12 @@ def train_landmarks(data, folder, epochs=62, seed=0) -> Path:
     validation = crops.select(held_out)
     if not len(hand_made) or not len(validation):
         raise DataError("%s has no hand-made crops (helen_*, afw_*) to train and to validate on." % data)
-
-    def batches_of(stage, network):
-        others = relabelled(network, machine_made) if stage.relabelled and len(machine_made) else machine_made
-        return _batches(stage, hand_made, others)
-
     network = train_in_stages(
         LandmarkNet().to(memory_format=torch.channels_last),  # faster than NCHW on a CPU
         folder,
         epochs,
         STAGES,
-        batches_of,
+        lambda stage, _network: _batches(stage, hand_made, machine_made),
         _loss,
         lambda model: _mean_errors(model, validation),
         settings={

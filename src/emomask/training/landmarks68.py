@@ -12,14 +12,14 @@ import numpy as np
 from emomask.errors import DataError
 from emomask.media.archive import Archive
 
-SIDE = 192  # pixels to which every crop is brought; the crops show twice the face, so a face has about 96 of them
+SIDE = 256  # pixels to which every crop is brought; the crops show twice the face, so a face has about 128 of them
 HAND_MADE = ("helen_", "afw_")
 VALIDATION_SHARE = 8  # one photo in eight
 
 
 @dataclass(frozen=True)
 class LandmarkCrops:
-    """Pictures ``(N, 192, 192)`` uint8 grey and points ``(N, 68, 2)`` float32 in pixels of these pictures."""
+    """Pictures ``(N, 256, 256)`` uint8 grey and points ``(N, 68, 2)`` float32 in pixels of these pictures."""
 
     names: np.ndarray
     images: np.ndarray
