@@ -28,7 +28,7 @@ from emomask.training.landmarks import STAGES, heat_loss, ideal_maps, targets_in
 STILL = FaceVariation((0, 0), (1, 1), 0, 0, (0, 0), 0, (0, 0.1), (0, 1), (0, 0.1), 0)
 
 
-@pytest.mark.parametrize("side", [64, 96])
+@pytest.mark.parametrize("side", [64, 96, 112])
 def test_the_landmark_network_gives_68_points_in_two_ways(side):
     network = LandmarkNet().eval()
     images = torch.rand(2, 1, side, side) * 255
@@ -183,19 +183,18 @@ def train(data, folder, epochs):
 def test_training_landmarks_learns_the_mean_face_and_resumes(tmp_path, capsys):
     data, folder = write_landmarks(tmp_path / "crops.zip"), tmp_path / "out"
     assert train(data, folder, 8) == 0
-    names = ("first", "second", "third")
-    first, second, third = (json.loads((folder / name / "history.json").read_text()) for name in names)
-    assert (len(first), len(second), len(third)) == (3, 4, 1)
-    assert third[-1]["loss"] < 0.7 * first[0]["loss"]
+    histories = [json.loads((folder / stage.name / "history.json").read_text()) for stage in STAGES]
+    assert list(map(len, histories)) == [3, 3, 1, 1]
+    assert histories[-1][-1]["loss"] < 0.7 * histories[0][0]["loss"]
     assert json.loads((folder / "summary.json").read_text())["validation"] > 0
     network = OnnxNetwork((folder / "landmarks68.onnx").read_bytes(), "landmarks68.onnx", Settings())
-    (points,) = network.run(np.zeros((2, 1, 96, 96), np.float32))
+    (points,) = network.run(np.zeros((2, 1, 112, 112), np.float32))
     assert points.shape == (2, 136)
-    assert cv2.imread(str(folder / "third" / "learning_curve.png")) is not None
+    assert cv2.imread(str(folder / STAGES[-1].name / "learning_curve.png")) is not None
 
     # A second call has nothing left to do; other settings do not go on from this checkpoint.
-    history = (folder / "third" / "history.json").read_text()
-    assert train(data, folder, 8) == 0 and (folder / "third" / "history.json").read_text() == history
+    history = (folder / STAGES[-1].name / "history.json").read_text()
+    assert train(data, folder, 8) == 0 and (folder / STAGES[-1].name / "history.json").read_text() == history
     capsys.readouterr()
     assert train(data, folder, 16) == 1
     assert "made with other settings" in capsys.readouterr().err

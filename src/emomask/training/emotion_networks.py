@@ -102,7 +102,7 @@ class EmotionBlock(nn.Module):
 
 
 class ResNet42(nn.Module):
-    """A residual network for 42x42 pictures with a seventh of the paper's network's parameters and more depth.
+    """A residual network for 42x42 pictures with a quarter of the paper's network's parameters and more depth.
 
     Global average pooling stands in for its large fully connected layers, so that pictures of other sizes can be
     trained on, too: smaller ones at first, in half of the time.

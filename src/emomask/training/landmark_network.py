@@ -74,7 +74,7 @@ class LandmarkNet(nn.Module):
     def heads(self, images):
         """Logits of the heat maps ``(N, 68, K)``, their centres ``(N, 136)`` and the regressed points ``(N, 136)``.
 
-        ``images``: ``(N, 1, S, S)``; S is a multiple of 16, and smaller while the training begins; K is ``(S / 4) ** 2``.
+        ``images``: ``(N, 1, S, S)``; S is a multiple of 16, smaller at first in training; K is ``(S / 4) ** 2``.
         """
         quarter = self.quarter(standardised(images))
         eighth = self.eighth(quarter)
