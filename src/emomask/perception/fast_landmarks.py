@@ -1,5 +1,7 @@
 """The 68-point network that emomask trains (``emomask train landmarks``)."""
 
+import dataclasses
+import math
 from pathlib import Path
 from typing import Optional, Sequence
 
@@ -24,6 +26,13 @@ EXTENT = 0.889
 # side, logarithm of the ratio of the sides, degrees.
 MOVED, RESIZED, TURNED = 0.1, 0.2, 15
 
+# Views of a crop, each tilted by an angle in radians, and mirrored or not, whose landmarks are averaged. A picture has
+# time for four; a face that is new in a stream for two; one that is followed for one.
+TILT = math.radians(6)
+ONE_VIEW = ((0.0, False),)
+NEW_FACE_VIEWS = ((0.0, False), (0.0, True))
+PICTURE_VIEWS = tuple((tilt, mirrored) for tilt in (-TILT, TILT) for mirrored in (False, True))
+
 
 class FastLandmarks:
     """Runs ``landmarks68.onnx`` on a crop around the face's landmarks in the frame before.
@@ -33,8 +42,8 @@ class FastLandmarks:
     """
 
     crop_scale = LANDMARK_CROP_SCALE
-    # Whether what is found in the mirrored crop of a new face is averaged in; one that is followed has no time for it.
-    mirrored = True
+    new_face_views = NEW_FACE_VIEWS
+    picture_views = PICTURE_VIEWS
 
     def __init__(self, settings: Settings):
         self._load(models_folder(settings) / FILE, settings, channels=(1,))
@@ -62,25 +71,35 @@ class FastLandmarks:
         if not detections:
             return np.empty((0, 68, 2), np.float32)
         crops = [crop_of(detection, self.crop_scale) for detection in detections]
+        views = [self.new_face_views if len(former) else self.picture_views] * len(crops)
         anew = list(range(len(crops)))
         for index, landmarks in enumerate(former):
             crop = None if landmarks is None else crop_around(landmarks, self.crop_scale)
             if crop is not None and _close(crop, crops[index]):
-                crops[index] = crop
+                crops[index], views[index] = crop, ONE_VIEW
                 anew.remove(index)
         if anew:
-            for index, landmarks in zip(anew, self._run(frame, [crops[index] for index in anew])):
+            found = self._run(frame, [crops[index] for index in anew], [ONE_VIEW] * len(anew))
+            for index, landmarks in zip(anew, found):
                 crops[index] = crop_around(landmarks, self.crop_scale)
-        return self._run(frame, crops, anew if self.mirrored else [])
+        return self._run(frame, crops, views)
 
-    def _run(self, frame: np.ndarray, crops: Sequence[SquareCrop], twice: Sequence[int] = ()) -> np.ndarray:
-        """Landmarks in ``crops``; ``twice``: the places of those that are seen in the mirror, too, and averaged."""
-        batch = np.stack([self._planes(crop.cut(frame, self._size)) for crop in crops]).astype(np.float32)
-        chosen = list(twice)
-        (fractions,) = self._network.run(np.concatenate([batch, batch[chosen][..., ::-1]]))
-        points, mirrored = np.split(fractions.reshape(-1, 68, 2), [len(crops)])
-        points[chosen] = (points[chosen] + np.array([1, 0]) + np.array([-1, 1]) * mirrored[:, MIRRORED]) / 2
-        return np.stack([crop.to_frame(fraction) for crop, fraction in zip(crops, points)])
+    def _run(self, frame: np.ndarray, crops: Sequence[SquareCrop], views: Sequence[Sequence]) -> np.ndarray:
+        """Landmarks in ``crops``, each averaged over its ``views``."""
+        seen = [
+            (index, dataclasses.replace(crop, angle=crop.angle + tilt), mirrored)
+            for index, (crop, some) in enumerate(zip(crops, views))
+            for tilt, mirrored in some
+        ]
+        planes = [(self._planes(crop.cut(frame, self._size)), mirrored) for _, crop, mirrored in seen]
+        batch = np.stack([plane[..., ::-1] if mirrored else plane for plane, mirrored in planes])
+        (fractions,) = self._network.run(batch.astype(np.float32))
+        points = np.zeros((len(crops), 68, 2), np.float32)
+        for (index, crop, mirrored), one in zip(seen, fractions.reshape(-1, 68, 2)):
+            if mirrored:
+                one = np.array([1, 0]) + np.array([-1, 1]) * one[list(MIRRORED)]
+            points[index] += crop.to_frame(one) / len(views[index])
+        return points
 
     def _planes(self, picture: np.ndarray) -> np.ndarray:
         """What the network sees of a crop (uint8 S x S x 3 BGR): ``(C, S, S)``."""
