@@ -101,8 +101,8 @@ def evaluate_landmarks(
     ``auc_7``, ``auc_8`` (area under the cumulative curve up to 7 % and 8 %) and ``failure_rate_8`` (share above 8 %),
     in which a face that the detector misses counts as the worst: of the normaliser ``measure``, and when that is empty
     ``auc_7`` over the box, as the paper's authors give it, the other two over the outer eye corners; ``ms_per_face``
-    (landmarks only, of a face that is followed in a stream; median), ``ms_new_face`` (likewise, of a face seen for the
-    first time: what the errors are of); ``faces``, ``missed``, ``boxes``, ``model``. Under a condition
+    (landmarks only, of a face that is followed in a stream; median), ``ms_new_face`` (likewise, of a face in a picture
+    by itself: what the errors are of); ``faces``, ``missed``, ``boxes``, ``model``. Under a condition
     ``condition_NAME_`` and ``nme_interocular``, ``failure_rate_8``, ``faces`` or ``missed``. Of every backend but the
     first, all keys begin with its name, for a file the file's without its ending.
 
