@@ -106,12 +106,13 @@ def test_one_person_is_too_few(recogniser, astronaut):
 def two_people(tmp_path_factory, astronaut):
     """Six pictures of the astronaut, three of them mirrored, dark and under another name, with a table."""
     folder = tmp_path_factory.mktemp("people")
+    astronaut = cv2.resize(astronaut, (256, 256), interpolation=cv2.INTER_AREA)
     other = np.ascontiguousarray(astronaut[:, ::-1] // 2)
     rows = []
     for index in range(3):
         for person, picture in (("a", astronaut), ("b", other)):
             name = "%s%d.png" % (person, index)
-            cv2.imwrite(str(folder / name), np.roll(picture, 4 * index, 1))
+            cv2.imwrite(str(folder / name), np.roll(picture, 2 * index, 1))
             rows.append((name, person, "happiness"))
     with open(str(folder / "identities.csv"), "w") as file:
         csv.writer(file).writerows([("image", "person", "emotion"), *rows])
@@ -123,7 +124,7 @@ def two_people(tmp_path_factory, astronaut):
 
 
 def test_the_command_reports_leaks_and_recognition(tmp_path, capsys, two_people, weights, astronaut_face):
-    left, top, right, bottom = astronaut_face
+    left, top, right, bottom = (value // 2 for value in astronaut_face)
     (two_people / "faces.csv").write_text(
         "image,left,top,right,bottom\n%s\n" % ",".join(map(str, ("a0.png", left, top, right, bottom)))
     )
@@ -163,10 +164,10 @@ def test_masked_people_of_the_news_are_not_known_again(data):
 
     settings = Settings()
     attacker = Recogniser(data("weights/mobilefacenet-arcface.ckpt"), settings)
-    chosen = [portrait for index, portrait in zip(range(60), portraits(data("identities/identities.zip")))]
+    chosen = [portrait for index, portrait in zip(range(24), portraits(data("identities/identities.zip")))]
     known = Identities(chosen, attacker, settings)
     originals = known.crops()
     before = known.attack(originals, originals)
     after = known.attack(originals, known.crops(maskers(settings, deface=False)["emoji"]))
     assert before["known_pictures"][0] > 0.9
-    assert after["known_pictures"][0] < 0.3 and after["known_pictures"][1] < 0.65  # ten people; chance is 0.1 and 0.5
+    assert after["known_pictures"][0] < 0.5 and after["known_pictures"][1] < 0.65  # four people; chance: 0.25 and 0.5

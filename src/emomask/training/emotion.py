@@ -86,9 +86,9 @@ RECIPES = {
     "resnet42": Recipe(
         ResNet42,
         (
-            EmotionStage("first", 35 / 62, 0.003, MEDIUM, dropout=0.2, side=30, vote_weight=0.5),
-            EmotionStage("second", 21 / 62, 0.002, MEDIUM, dropout=0.3, side=42, vote_weight=0.5),
-            EmotionStage("third", 6 / 62, 0.0005, MILD, dropout=0.3, side=42, vote_weight=0.5),
+            EmotionStage("first", 35 / 59, 0.003, MEDIUM, dropout=0.2, side=30, vote_weight=0.5),
+            EmotionStage("second", 21 / 59, 0.002, MEDIUM, dropout=0.3, side=42, vote_weight=0.5),
+            EmotionStage("third", 3 / 59, 0.0005, MILD, dropout=0.3, side=42, vote_weight=0.5),
         ),
     ),
 }
