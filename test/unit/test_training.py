@@ -195,4 +195,4 @@ def test_the_residual_network_takes_smaller_pictures_too():
     network = ResNet42().eval()
     for side in (42, 30):
         assert [tuple(output.shape) for output in network(torch.zeros(2, 1, side, side))] == [(2, 7), (2, 7)]
-    assert count_parameters(network) < 1.2e6
+    assert count_parameters(network) < 1.6e6

@@ -70,7 +70,7 @@ def _mobilefacenet(path: Path):
     try:
         import torch
 
-        from emomask.evaluation.mobilefacenet import MobileFaceNet
+        from emomask.training.mobilefacenet import MobileFaceNet
     except ImportError as error:
         raise ModelError("%s needs torch (%s): pip install 'emomask[train]'" % (path, error)) from error
     try:
