@@ -115,7 +115,7 @@ def test_damaged_sets_of_pictures_are_named(tmp_path, portrait):
         ([("face.png", "bored")], "line 2: 'bored' is not one of angry"),
         ([("face.png", "sad"), ("gone.png", "sad")], "gone.png in .* cannot be read"),
         ([("empty.png", "sad")], "empty.png in .* is not a picture, or is damaged"),
-        ([], "must have the columns emotion, image, and rows"),
+        ([], "must have the columns image and emotion, and rows"),
     )
     for number, (rows, complaint) in enumerate(cases):
         folder = write_pictures(tmp_path / str(number), {"face.png": portrait}, rows)

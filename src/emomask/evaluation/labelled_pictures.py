@@ -34,7 +34,7 @@ def labelled_pictures(images, table=None) -> Iterator[Tuple[str, np.ndarray, int
     Raises DataError when something is missing or damaged, and names it.
     """
     archive = Archive(images)
-    for row, emotion in _rows(archive, table, EMOTION_TABLE, {"image", "emotion"}):
+    for row, emotion in _rows(archive, table, EMOTION_TABLE, ("image", "emotion")):
         yield row["image"], archive.picture(row["image"]), EMOTIONS.index(emotion)
 
 
@@ -44,11 +44,11 @@ def portraits(images, table=None) -> Iterator[Portrait]:
     ``table``: as for ``labelled_pictures``; ``identities.csv`` when it is None. Raises DataError like that.
     """
     archive = Archive(images)
-    for row, emotion in _rows(archive, table, PERSON_TABLE, {"image", "person", "emotion"}):
+    for row, emotion in _rows(archive, table, PERSON_TABLE, ("image", "person", "emotion")):
         yield Portrait(archive.picture(row["image"]), row["person"], emotion)
 
 
-def _rows(archive: Archive, table, usual: str, columns: set) -> Iterator[Tuple[dict, str]]:
+def _rows(archive: Archive, table, usual: str, columns: Tuple[str, ...]) -> Iterator[Tuple[dict, str]]:
     """The rows and their emotions by the names of ``EMOTIONS``; ``usual``: the table's name in the archive."""
     named = str(table) if table else "%s in %s" % (usual, archive.path)
     try:
@@ -58,8 +58,9 @@ def _rows(archive: Archive, table, usual: str, columns: set) -> Iterator[Tuple[d
         raise DataError("The table of emotions %s cannot be read: %s" % (named, error.strerror or error)) from error
     except (UnicodeDecodeError, csv.Error) as error:
         raise DataError("%s is no CSV file: %s" % (named, error)) from error
-    if not rows or not columns <= set(rows[0]):
-        raise DataError("%s must have the columns %s, and rows." % (named, ", ".join(sorted(columns))))
+    if not rows or not set(columns) <= set(rows[0]):
+        listed = "%s and %s" % (", ".join(columns[:-1]), columns[-1])
+        raise DataError("%s must have the columns %s, and rows." % (named, listed))
     for number, row in enumerate(rows, 2):
         emotion = SYNONYMS.get(row["emotion"], row["emotion"])
         if emotion not in EMOTIONS:

@@ -80,6 +80,19 @@ class LandmarkStage(Stage):
     machine_made: float
 
 
+LESS_VARIED = FaceVariation(
+    rotation=(10, 45),
+    scale=(0.9, 1.12),
+    shift=0.04,
+    turn=0.12,
+    light=(0.3, 0.1),
+    noise=8,
+    blur=(0.08, 0.1),
+    detail=(0.12, 0.25),
+    erase=(0.15, 0.4),
+    cover=0.06,
+)
+
 # First everything that a camera may show, on small crops, which take less than half of the time; then, with hand-made
 # points alone, what the chain mostly gives the network: crops turned upright by the eyes and centred by a first pass.
 # Only the last stage sees crops as large as the chain's, which take twice the time of the second's.
@@ -108,18 +121,7 @@ STAGES = (
         "second",
         5 / 12,
         0.002,
-        FaceVariation(
-            rotation=(10, 45),
-            scale=(0.9, 1.12),
-            shift=0.04,
-            turn=0.12,
-            light=(0.3, 0.1),
-            noise=8,
-            blur=(0.08, 0.1),
-            detail=(0.12, 0.25),
-            erase=(0.15, 0.4),
-            cover=0.06,
-        ),
+        LESS_VARIED,
         side=96,
         batch=16,
         machine_made=0.0,
@@ -148,18 +150,7 @@ STAGES = (
         "fourth",
         5 / 36,
         0.0015,
-        FaceVariation(
-            rotation=(10, 45),
-            scale=(0.9, 1.12),
-            shift=0.04,
-            turn=0.12,
-            light=(0.3, 0.1),
-            noise=8,
-            blur=(0.08, 0.1),
-            detail=(0.12, 0.25),
-            erase=(0.15, 0.4),
-            cover=0.06,
-        ),
+        LESS_VARIED,
         side=VIEW,
         batch=16,
         machine_made=0.0,
@@ -195,22 +186,14 @@ def _batches(stage: LandmarkStage, hand_made: LandmarkCrops, machine_made: Landm
 
 
 @torch.no_grad()
-def _found(network, images):
-    """What either head finds in ``images``: two tensors ``(N, 136)``."""
-    parts = [network.heads(images[start : start + 64])[1:] for start in range(0, len(images), 64)]
-    return [torch.cat(tensors) for tensors in zip(*parts)]
-
-
-def _ideal_images(crops: LandmarkCrops, maps):
-    return sample_projective(torch.from_numpy(crops.images)[:, None].float(), maps, VIEW)
-
-
 def _mean_errors(network, crops: LandmarkCrops):
     """Mean distances to the points over the distance of the outer eye corners, on ideal crops: of the network's answer
     and of either head."""
     maps = ideal_maps(crops)
+    images = sample_projective(torch.from_numpy(crops.images)[:, None].float(), maps, VIEW)
     targets = targets_in(crops, maps, torch.zeros(len(crops), dtype=torch.bool))
-    centres, regressed = _found(network, _ideal_images(crops, maps))
+    parts = [network.heads(images[start : start + 64])[1:] for start in range(0, len(images), 64)]
+    centres, regressed = (torch.cat(tensors) for tensors in zip(*parts))
     left, right = OUTER_EYE_CORNERS
     apart = (targets[:, left] - targets[:, right]).norm(dim=1)
 
