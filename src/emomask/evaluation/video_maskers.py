@@ -33,7 +33,7 @@ class VideoMasker(Protocol):
 
 
 def create_video_masker(description: str, settings: Settings) -> VideoMasker:
-    """The masker that ``description`` names: one of ``PEERS``, or of ``CHANGEABLE``, also as ``NAME:SETTING=VALUE,...``.
+    """The masker that ``description`` names: one of ``PEERS``, or of ``CHANGEABLE`` (or ``NAME:SETTING=VALUE,...``).
 
     ``live`` and ``offline`` are this package on a stream and on a video file, with ``settings`` unless the description
     changes them. Raises SettingsError for another description, ModelError when what it needs cannot be had.
