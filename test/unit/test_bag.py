@@ -526,10 +526,11 @@ def started(rich, folder):
     program = "import sys; from emomask.cli import main; sys.exit(main())"
     command = [sys.executable, "-c", program, "bag", str(rich), str(folder / "out.bag")]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, start_new_session=True)
-    # One of the children keeps track of semaphores.
-    while len(children_of(process)) <= len(PICTURES) or [path.suffix for path in folder.iterdir()] != [".part"]:
+    while len(children_of(process)) <= len(PICTURES):  # one of them keeps track of semaphores
         assert process.poll() is None
         time.sleep(0.02)
+    time.sleep(0.5)
+    assert [path.suffix for path in folder.iterdir()] == [".part"]
     return process
 
 
