@@ -120,3 +120,12 @@ def test_an_empty_folder_is_named(tmp_path):
     (tmp_path / "in").mkdir()
     jobs, failed = find_jobs([str(tmp_path / "in")], str(tmp_path / "out"))
     assert not jobs and failed == [(str(tmp_path / "in"), "the folder holds no pictures or videos")]
+
+
+def test_the_demo_clip_is_meant_also_beside_a_folder_called_so(tree, tmp_path, monkeypatch):
+    (tmp_path / "demo").mkdir()
+    (tmp_path / "demo" / "masked.mp4").write_bytes(b"x")
+    monkeypatch.chdir(tmp_path)
+    assert find_jobs(["demo"], "out.mp4") == ([Job("demo", "out.mp4")], [])
+    (job,), _ = find_jobs(["./demo"], "out/")
+    assert os.path.relpath(job.source) == os.path.join("demo", "masked.mp4")

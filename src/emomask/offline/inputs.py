@@ -7,7 +7,7 @@ from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
 from urllib.parse import unquote, urlsplit
 
 from emomask.errors import SettingsError
-from emomask.media.address import without_secrets
+from emomask.media.address import IMAGES, parse_address, without_secrets
 from emomask.media.suffixes import CONTAINERS, IMAGE_SUFFIXES, PICTURES, VIDEOS
 
 STANDARD = "-"  # standard input or output
@@ -43,7 +43,7 @@ def find_jobs(inputs: Sequence[str], output: str, report: str = "") -> Tuple[Lis
     Raises SettingsError when several results would go to one file, which a name with a known suffix counts as.
     """
     sources, failed = _sources(inputs, output)
-    several = len(inputs) > 1 or any(os.path.isdir(text) or _is_pattern(text) for text in inputs)
+    several = len(inputs) > 1 or any(_is_folder(text) or _is_pattern(text) for text in inputs)
     if several and output == STANDARD:
         raise SettingsError("Standard output takes one picture; name a folder for several inputs.")
     is_folder = os.path.isdir(output) or output.endswith(os.sep)
@@ -80,7 +80,7 @@ def _sources(inputs: Sequence[str], output: str) -> Tuple[List[Tuple[str, Path]]
             sources.append((text, Path(STANDARD)))
         elif "://" in text:
             sources.append((text, Path(Path(unquote(urlsplit(text).path)).name or "input")))
-        elif os.path.isdir(text):
+        elif _is_folder(text):
             if _same(text, output):
                 failed.append((text, "the results cannot go to the same folder; name another one"))
                 continue
@@ -97,6 +97,11 @@ def _sources(inputs: Sequence[str], output: str) -> Tuple[List[Tuple[str, Path]]
         else:
             sources.append((text, Path(Path(text).name)))
     return sources, failed
+
+
+def _is_folder(text: str) -> bool:
+    """Whether ``text`` is a folder; ``demo`` and ``0`` are the demo clip and a camera, whatever folders are there."""
+    return os.path.isdir(text) and parse_address(text).kind == IMAGES
 
 
 def _is_pattern(text: str) -> bool:
