@@ -108,6 +108,9 @@ def _parser() -> argparse.ArgumentParser:
     emotion.add_argument(
         "--bfloat16", action="store_true", help="multiply in bfloat16: half of the time on AVX512-BF16 or AMX"
     )
+    emotion.add_argument(
+        "--start", type=Path, metavar="FOLDER", help="train on the weights of a finished training of the same network"
+    )
     emotion.set_defaults(run=_train_emotion)
     landmarks = networks.add_parser("landmarks", help="the 68-point network, on landmark crops")
     landmarks.add_argument("--epochs", type=positive, default=288)
@@ -288,6 +291,7 @@ def _train_emotion(options) -> int:
         options.keep_duplicates,
         options.seed,
         bfloat16=options.bfloat16,
+        start=options.start,
     )
     print(path)
     return 0

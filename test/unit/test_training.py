@@ -149,6 +149,15 @@ def test_training_emotion_learns_resumes_and_exports(tmp_path, capsys, name, kin
     assert train("emotion", path, folder, 2 * epochs, *options) == 1
     assert "made with other settings" in capsys.readouterr().err
 
+    # Trained on from there, it sees pictures of full size only, and begins where the former training ended.
+    further = tmp_path / "further"
+    assert train("emotion", path, further, 2, *options, "--start", str(folder)) == 0
+    small = [stage.name for stage in RECIPES[name].stages if stage.side < 42]
+    assert not any((further / stage).exists() for stage in small) and (further / last / "history.json").is_file()
+    assert json.loads((further / "summary.json").read_text())["validation_accuracy"] > 0.9
+    assert train("emotion", path, tmp_path / "none", 2, *options, "--start", str(tmp_path)) == 1
+    assert "no weights to start from" in capsys.readouterr().err
+
 
 def test_the_temperature_makes_confidences_true():
     noise = np.random.default_rng(0)

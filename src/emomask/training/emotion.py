@@ -1,6 +1,6 @@
 """Trains the emotion network on FER2013."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Callable, Tuple
 
@@ -17,7 +17,14 @@ from emomask.training.emotion_networks import Cnn42, ResNet42
 from emomask.training.fer2013 import SIDE, Fer2013, read_fer2013, without_blank, without_duplicates_of
 from emomask.training.ferplus import emotion_shares, label_probabilities, with_votes
 from emomask.training.half_precision import store_in_half_precision
-from emomask.training.loop import Stage, add_to_summary, batch_starts, seed_everything, train_in_stages
+from emomask.training.loop import (
+    Stage,
+    add_to_summary,
+    averaged_weights,
+    batch_starts,
+    seed_everything,
+    train_in_stages,
+)
 from emomask.training.networks import export_onnx, set_dropout
 
 VIEW = Cnn42.input_size
@@ -92,6 +99,13 @@ RECIPES = {
         ),
     ),
 }
+
+
+def full_size(stages) -> Tuple[EmotionStage, ...]:
+    """The stages whose pictures have the network's own size, with their shares raised to a sum of one."""
+    kept = [stage for stage in stages if stage.side == VIEW]
+    total = sum(stage.share for stage in kept)
+    return tuple(replace(stage, share=stage.share / total) for stage in kept)
 
 
 @dataclass(frozen=True)
@@ -176,9 +190,12 @@ def train_emotion(
     seed=0,
     smoothing=0.1,
     bfloat16=False,
+    start=None,
 ) -> Path:
     """Train one of ``RECIPES`` on the FER2013 file ``data`` and return the path of its ONNX file in ``folder``.
 
+    ``start``: the folder of a finished training of the same network, whose last averaged weights are trained on; only
+    the stages with pictures of full size are run then.
     ``votes``: path of FER+'s table; its votes then make half of what is to be learnt, the labels the other half.
     ``bfloat16``: multiply in bfloat16, in about half of the time where the processor can (AVX512-BF16, AMX). Each
     stage keeps ``checkpoint.pt`` (a second call goes on from it), ``history.json`` and ``learning_curve.png`` in a
@@ -193,16 +210,20 @@ def train_emotion(
     training, validation = split_rows(with_votes(table, votes) if votes else table, keep_duplicates, seed)
     targets = Targets.of(training, smoothing, bfloat16)
     recipe = RECIPES[network]
+    model, stages = recipe.network(), recipe.stages
+    if start is not None:
+        model.load_state_dict(averaged_weights(Path(start) / stages[-1].name))
+        stages = full_size(stages)
 
     def batches_of(stage, model):
         set_dropout(model, stage.dropout)
         return _batches(stage, training, targets)
 
     trained = train_in_stages(
-        recipe.network().to(memory_format=torch.channels_last),  # twice as fast as NCHW on a CPU
+        model.to(memory_format=torch.channels_last),  # twice as fast as NCHW on a CPU
         folder,
         epochs,
-        recipe.stages,
+        stages,
         batches_of,
         targets.loss_of,
         lambda model: {"validation_accuracy": _accuracy(model, validation)},
@@ -213,6 +234,7 @@ def train_emotion(
             "seed": seed,
             "smoothing": smoothing,
             "bfloat16": bfloat16,
+            "start": str(start) if start is not None else None,
             "rows": len(training),
         },
         weight_decay=WEIGHT_DECAY,

@@ -2,6 +2,7 @@
 
 import json
 import os
+import pickle
 import random
 import time
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from emomask.training.augment import Variation
 from emomask.training.networks import count_parameters
 
 SUMMARY = "summary.json"
+CHECKPOINT = "checkpoint.pt"
+AVERAGED = "module."  # what AveragedModel puts before the names of the weights
 
 
 def seed_everything(seed: int) -> None:
@@ -75,6 +78,16 @@ def add_to_summary(folder, **figures) -> None:
     path.write_text(json.dumps(summary, indent=1))
 
 
+def averaged_weights(folder) -> dict:
+    """The averaged weights that the checkpoint in a stage's ``folder`` holds. Raises DataError when none is there."""
+    path = Path(folder) / CHECKPOINT
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)["averaged"]
+    except (OSError, KeyError, RuntimeError, pickle.UnpicklingError) as error:
+        raise DataError("Found no weights to start from in %s: %s" % (path, error)) from error
+    return {name[len(AVERAGED) :]: value for name, value in state.items() if name.startswith(AVERAGED)}
+
+
 class Trainer:
     """Trains a network with AdamW, a one-cycle schedule and an exponential moving average of the weights.
 
@@ -120,7 +133,7 @@ class Trainer:
 
     @property
     def checkpoint(self) -> Path:
-        return self.folder / "checkpoint.pt"
+        return self.folder / CHECKPOINT
 
     def resume(self) -> None:
         """Go on from ``checkpoint.pt`` when there is one. Raises DataError when its settings differ."""
