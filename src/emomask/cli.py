@@ -134,9 +134,6 @@ def _add_mask(mask: argparse.ArgumentParser) -> None:
     )
     mask.add_argument("--report", default="", help="what was covered, as .json or .csv; a folder for several inputs")
     mask.add_argument("--from-report", default="", metavar="JSON", help="cover what this report, edited perhaps, says")
-    whom = "track:NUMBER or LEFT,TOP,RIGHT,BOTTOM in pixels; may be given several times"
-    mask.add_argument("--only", action="append", default=[], metavar="FACES", help="mask just these faces: " + whom)
-    mask.add_argument("--except", action="append", default=[], metavar="FACES", dest="excepted", help="but not these")
     mask.add_argument("--resume", action="store_true", help="leave results that are there already")
     mask.add_argument("--jobs", type=positive, default=1, metavar="N", help="files masked at the same time")
     mask.add_argument("--cluster", default="", metavar="ADDRESS", help="spread the files over this Ray cluster")
@@ -165,8 +162,6 @@ def _mask(options) -> int:
     plan = Plan(
         settings_of(options),
         settings_of(options, FileSettings),
-        tuple(options.only),
-        tuple(options.excepted),
         options.from_report,
         options.resume,
     )

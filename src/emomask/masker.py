@@ -10,6 +10,7 @@ import numpy as np
 from emomask.errors import FrameError, described
 from emomask.faces import Face, Masked
 from emomask.masks.cover import Cover
+from emomask.masks.selection import Selection
 from emomask.masks.styles import pixelated_frame
 from emomask.perception.follow import Sight, backwards
 from emomask.perception.perceiver import Perceiver, check_frame
@@ -43,6 +44,7 @@ class Masker:
         self.settings = settings or Settings()
         self.cover = cover or Cover(self.settings)
         self._perceiver = perceiver or Perceiver(self.settings)
+        self._selection = Selection(self.settings.only, self.settings.excepted, self.settings.smallest_face)
         self.reset()
 
     @property
@@ -72,7 +74,8 @@ class Masker:
         """
         _check(frame, time)
         try:
-            faces = self._perceiver.picture(frame) if time is None else self._followed(frame, time).faces
+            found = self._perceiver.picture(frame) if time is None else self._followed(frame, time).faces
+            faces = self._chosen(found)
             return Masked(self._covered(frame, faces), faces, time)
         except Exception as error:  # the rule of the house: any failure at all withholds the frame
             return self._failed(frame, time, error)
@@ -105,7 +108,8 @@ class Masker:
         try:
             if error is not None:
                 return self._failed(frame, sight.time, error)
-            faces = self._hindsight(frame, [glimpse.sight for glimpse in waiting if glimpse.error is None])
+            found = self._hindsight(frame, [glimpse.sight for glimpse in waiting if glimpse.error is None])
+            faces = self._chosen(found)
             return Masked(self._covered(frame, faces), faces, sight.time)
         except Exception as failure:
             return self._failed(frame, sight.time, failure)
@@ -138,6 +142,10 @@ class Masker:
         due = [track for track in tracks if track.emotion_is_due(time)]
         tracker.feel(due, perceiver.emotions(frame, [track.face for track in due]), time)
         return Sight(time, [track.face for track in tracks], begins=begins)
+
+    def _chosen(self, faces: List[Face]) -> List[Face]:
+        """Those of ``faces`` that the settings do not spare; nothing is told of the others."""
+        return [face for face in faces if self._selection.covers(face.box, face.track_id)]
 
     def _covered(self, frame: np.ndarray, faces: List[Face]) -> np.ndarray:
         """A copy of ``frame`` with all ``faces`` covered; sets their ``covered``."""

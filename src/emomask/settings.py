@@ -7,14 +7,17 @@ from dataclasses import dataclass
 from typing import Any, Dict, Mapping
 
 from emomask.errors import SettingsError
+from emomask.masks.selection import SEPARATOR, Selection
 
 
-def setting(default, doc, choices=None, low=None, high=None):
+def setting(default, doc, choices=None, low=None, high=None, separator=None):
     """A field of a ``Validated`` class: its default (whose type it takes), what it is for, and what it may be.
 
-    ``choices``: the texts that are allowed; ``low``, ``high``: the range of a number, both ends included.
+    ``choices``: the texts that are allowed; ``low``, ``high``: the range of a number, both ends included;
+    ``separator``: of a text that is a list.
     """
-    return dataclasses.field(default=default, metadata={"doc": doc, "choices": choices, "low": low, "high": high})
+    metadata = {"doc": doc, "choices": choices, "low": low, "high": high, "separator": separator}
+    return dataclasses.field(default=default, metadata=metadata)
 
 
 class Validated:
@@ -119,6 +122,18 @@ class Settings(Validated):
     device: str = setting("auto", "where the networks run", DEVICES)
     threads: int = setting(0, "processor threads of the networks; 0: one for each core", low=0, high=256)
     models: str = setting("", "folder with the ONNX files; empty: the ones that come with emomask")
+    only: str = setting(
+        "",
+        "faces to mask, and no others: LEFT,TOP,RIGHT,BOTTOM in pixels (those that touch it) or track:NUMBER; several: "
+        "with semicolons; empty: everybody",
+        separator=SEPARATOR,
+    )
+    excepted: str = setting(
+        "", "faces not to mask: those wholly within such a box, or of such a track; empty: none", separator=SEPARATOR
+    )
+    smallest_face: float = setting(
+        0.0, "pixels of a head's longer side below which it is not masked; 0: every face", low=0.0, high=4096.0
+    )
     style: str = setting("emoji", "what covers a face", STYLES)
     emojis: str = setting("", "folder with one PNG for each emotion (happy.png ...); empty: the built-in set")
     margin: float = setting(
@@ -147,3 +162,4 @@ class Settings(Validated):
             raise SettingsError(
                 "detection_size must be 0 or at least %d, not %d." % (SMALLEST_DETECTION_SIZE, self.detection_size)
             )
+        Selection(self.only, self.excepted, self.smallest_face)

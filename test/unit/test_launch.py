@@ -34,6 +34,8 @@ TEXTS = {
     "fetch_networks": "10.0.0.0/8",
     "fetch_ports": "8080",
     "fourcc": "MJPG",
+    "excepted": "track:3",
+    "only": "0,0,99,99; track:1",
     "properties": "brightness=12",
     "tls_certificate": str(LAUNCH.parent / "LICENSE"),
     "tls_key": str(LAUNCH.parent / "LICENSE"),

@@ -129,8 +129,10 @@ def test_some_faces_only(tmp_path, astronaut):
     cv2.imwrite(str(tmp_path / "two.png"), both)
     for arguments, left, right in (
         (["--only", "0,0,500,500"], True, False),
-        (["--except", "0,0,512,512"], False, True),
+        (["--excepted", "0,0,512,512"], False, True),
         (["--only", "track:1", "--only", "track:2"], True, True),
+        (["--only", "track:1;track:2"], True, True),
+        (["--smallest-face", "300"], False, False),
     ):
         assert mask(tmp_path / "two.png", "-o", tmp_path / "out.png", *arguments) == 0
         changed = (cv2.imread(str(tmp_path / "out.png")) != both).any(axis=2)

@@ -5,11 +5,10 @@ import pytest
 from test_follow import a_face
 
 from emomask import EMOTIONS, Box
-from emomask.errors import DataError, SettingsError, SinkError
+from emomask.errors import DataError, SinkError
 from emomask.masks.region import region_of
 from emomask.offline.marks import EDITED, FOUND, REMEMBERED, Mark
 from emomask.offline.report import Frame, ReportWriter, Summary, read_report, timecode
-from emomask.offline.selection import Selection
 
 
 def mark(x=100, **values):
@@ -127,24 +126,3 @@ def test_a_report_that_cannot_be_written_leaves_nothing(tmp_path):
     with pytest.raises(RuntimeError), ReportWriter(tmp_path / "a.json", {}, Summary(0.2, 9, 9)):
         raise RuntimeError("broken off")
     assert list(tmp_path.iterdir()) == []
-
-
-def test_whom_to_mask():
-    left, right = mark(60, track_id=1), mark(240, track_id=2)
-
-    def covered(**choice):
-        selection = Selection(**choice)
-        return [one.track for one in (left, right) if selection.covers(one)]
-
-    assert covered() == [1, 2]
-    assert covered(only=["track:2"]) == [2] and covered(excepted=["track:2"]) == [1]
-    assert covered(only=["0,0,50,200"]) == [1]  # the face only reaches into it: it is covered
-    assert covered(excepted=["0,0,60,200"]) == [1, 2]  # and it is not wholly within: it is covered too
-    assert covered(excepted=["0,0,150,200"]) == [2]
-    assert covered(only=["track:1", "200,0,300,200"]) == [1, 2]
-
-
-@pytest.mark.parametrize("text", ["", "track:", "track:x", "1,2,3", "1,2,3,4,5", "5,5,1,9", "1,2,nan,4", "face:1"])
-def test_a_choice_that_is_none_is_refused(text):
-    with pytest.raises(SettingsError, match="track:NUMBER"):
-        Selection(only=[text])

@@ -29,6 +29,16 @@ def add_settings(parser: argparse.ArgumentParser, *kinds, **defaults) -> None:
             group.add_argument(name, dest=field.name, default=argparse.SUPPRESS, action="store_true", help=doc)
             continue
         default = defaults.get(field.name, field.default)
+        if field.metadata["separator"]:
+            group.add_argument(
+                name,
+                dest=field.name,
+                default=argparse.SUPPRESS,
+                action="append",
+                metavar="VALUE",
+                help="%s (may be given several times)" % doc,
+            )
+            continue
         group.add_argument(
             name,
             dest=field.name,
@@ -41,8 +51,12 @@ def add_settings(parser: argparse.ArgumentParser, *kinds, **defaults) -> None:
 
 def settings_of(options, kind=Settings):
     """The settings of ``kind`` among the parsed ``options``. Raises SettingsError when one is out of its range."""
-    names = {field.name for field in dataclasses.fields(kind)}
-    return kind.from_mapping({name: value for name, value in vars(options).items() if name in names})
+    values = {}
+    for field in dataclasses.fields(kind):
+        if field.name in options:
+            value = getattr(options, field.name)
+            values[field.name] = field.metadata["separator"].join(value) if field.metadata["separator"] else value
+    return kind.from_mapping(values)
 
 
 def write_json(figures, path: Path) -> None:

@@ -25,8 +25,6 @@ def mask_live(job: Job, plan: Plan, masker: Masker) -> Counts:
     """
     if plan.from_report or job.report:
         raise SourceError("%s is no file: reports are made of files and for them." % without_secrets(job.source))
-    if plan.only or plan.excepted:
-        raise SourceError("%s is no file: in a stream everybody is masked." % without_secrets(job.source))
     count = faces = failed = 0
     sink = begin = None
     has_times = not job.output.lower().endswith(".avi")  # which knows only a constant rate

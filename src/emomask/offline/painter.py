@@ -7,11 +7,11 @@ import numpy as np
 from emomask.errors import described
 from emomask.faces import Box, Face
 from emomask.masks.cover import Cover
+from emomask.masks.selection import Selection
 from emomask.masks.styles import pixelated_frame
 from emomask.offline.marks import Mark
 from emomask.offline.plan import Plan
 from emomask.offline.report import Frame
-from emomask.offline.selection import Selection
 
 WITHHELD = 128  # grey level of a frame that could not be masked
 
@@ -22,7 +22,7 @@ class Painter:
     def __init__(self, plan: Plan):
         self._pixelates = plan.settings.on_failure == "pixelate"
         self._cover = Cover(plan.settings)
-        self._selection = Selection(plan.only, plan.excepted)
+        self._selection = Selection(plan.settings.only, plan.settings.excepted, plan.settings.smallest_face)
 
     def marks(self, faces: Sequence[Face]) -> List[Mark]:
         """What of a frame with ``faces`` is to be covered."""
@@ -30,7 +30,7 @@ class Painter:
 
     def selected(self, marks: Sequence[Mark]) -> List[Mark]:
         """Those of ``marks`` that are to be covered."""
-        return [mark for mark in marks if self._selection.covers(mark)]
+        return [mark for mark in marks if self._selection.covers(mark.box, mark.track)]
 
     def painted(self, image: np.ndarray, marks: Sequence[Mark]) -> Tuple[np.ndarray, List[Optional[Box]]]:
         """``image``, uint8 ``(H, W, 3)`` BGR, with ``marks`` covered, and the box around the pixels of each."""

@@ -1,6 +1,6 @@
 """What to do with every file of a run, and what became of one."""
 
-from typing import Callable, NamedTuple, Optional, Tuple
+from typing import Callable, NamedTuple, Optional
 
 import numpy as np
 
@@ -15,7 +15,6 @@ class Plan(NamedTuple):
     ----------
     settings: how faces are found and covered.
     files: how files are read and written.
-    only, excepted: whom to mask, see ``Selection``.
     from_report: a report, perhaps edited, that says what to cover; nothing is sought then.
     resume: leave results that are there already, and go on with videos that were begun.
     preview: called with each masked frame, uint8 ``(H, W, 3)`` BGR; None in worker processes.
@@ -23,8 +22,6 @@ class Plan(NamedTuple):
 
     settings: Settings
     files: FileSettings
-    only: Tuple[str, ...] = ()
-    excepted: Tuple[str, ...] = ()
     from_report: str = ""
     resume: bool = False
     preview: Optional[Callable[[np.ndarray], None]] = None
