@@ -80,17 +80,19 @@ class Masker:
         except Exception as error:  # the rule of the house: any failure at all withholds the frame
             return self._failed(frame, time, error)
 
-    def stream(self, frames: Iterable[Tuple[np.ndarray, float]]) -> Iterator[Masked]:
+    def stream(self, frames: Iterable[Optional[Tuple[np.ndarray, float]]]) -> Iterator[Masked]:
         """Mask a stream: ``frames`` yields ``(frame, time)`` as for ``process``.
 
         Yields one result per frame, in order, ``settings.lookahead`` frames late: what the frames after it show is then
-        known, and a face that is found for the first time, or again, is covered in the frames before that, too. A frame
-        that fails, or is none, yields a result without an image, and the stream goes on.
+        known, and a face that is found for the first time, or again, is covered in the frames before that, too. None
+        among the ``frames`` says that no other will come for a while: those that wait are finished without it. A frame
+        that fails, or is no picture, yields a result without an image, and the stream goes on.
         """
         waiting = deque()
-        for frame, time in frames:
-            waiting.append(self._glimpse(frame, time))
-            if len(waiting) > self.settings.lookahead:
+        for timed in frames:
+            if timed is not None:
+                waiting.append(self._glimpse(*timed))
+            while len(waiting) > (self.settings.lookahead if timed is not None else 0):
                 yield self._finished(waiting)
         while waiting:
             yield self._finished(waiting)

@@ -4,6 +4,7 @@ import itertools
 import signal
 import subprocess
 import tempfile
+from pathlib import PurePath
 
 import roslib.packages
 
@@ -15,7 +16,7 @@ class NodeProcess:
 
     def __init__(self, node, *arguments):
         script = roslib.packages.find_node("emomask", node)[0]
-        name = "__name:=%s_%d" % (node, next(_numbers))
+        name = "__name:=%s_%d" % (PurePath(node).stem, next(_numbers))
         # A file, because a pipe that nobody reads would stop the node when it is full.
         self._output = tempfile.TemporaryFile("w+")
         self._process = subprocess.Popen(

@@ -129,6 +129,20 @@ def test_lookahead_covers_a_face_before_it_is_found(astronaut, astronaut_face):
     assert shares[0] == 0 and min(shares[1:]) > 0.95
 
 
+def test_frames_do_not_wait_when_none_will_come(stream_masker, astronaut):
+    given = []
+
+    def frames():
+        for index, timed in enumerate([(astronaut, 0.0), (astronaut, 0.04), None, None, (astronaut, 1.0)]):
+            given.append(index)
+            yield timed
+
+    assert stream_masker.settings.lookahead > 1
+    results = stream_masker.stream(frames())
+    assert [next(results).time, next(results).time] == [0.0, 0.04] and given == [0, 1, 2]
+    assert [masked.time for masked in results] == [1.0]
+
+
 def test_another_scene_has_other_tracks_and_the_former_faces_stay_covered_for_a_moment(
     stream_masker, astronaut, astronaut_face
 ):

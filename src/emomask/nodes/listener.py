@@ -1,6 +1,7 @@
 """The listener node: takes camera images, publishes them with every face masked, and says which faces were there."""
 
 import collections
+import os
 import statistics
 import sys
 import threading
@@ -34,6 +35,8 @@ BUFFER_SIZE = 2**24
 # Seconds between log lines of one kind, and between the lines on rate and age.
 LOG_PERIOD = 5.0
 REPORT_PERIOD = 30.0
+# Seconds without a frame after which those that wait for it are published all the same.
+LULL = 0.25
 # Stamps that go back by more than this are a new recording; by less, frames that overtook each other.
 CLOCK_JUMP = 0.5
 
@@ -48,6 +51,12 @@ class ListenerSettings(Validated):
     jpeg_quality: int = setting(90, "quality of image_masked/compressed", low=1, high=100)
     frame_timeout: float = setting(
         2.0, "seconds after which a frame that is still being masked is reported as an error", low=0.05, high=3600.0
+    )
+    hang_timeout: float = setting(
+        30.0,
+        "seconds after which such a frame ends the node, for respawn to start it again; 0: never",
+        low=0.0,
+        high=3600.0,
     )
     always_process: bool = setting(False, "mask frames also while nobody subscribes to an output")
     warm_up_width: int = setting(640, "width in pixels of the frame that warms up the networks", low=16, high=8192)
@@ -101,9 +110,10 @@ class Listener:
             tcp_nodelay=True,
         )
         # Daemons, so that a network that hangs cannot keep the process alive.
-        self._threads = [threading.Thread(target=target, daemon=True) for target in (self._work, self._watch)]
-        for thread in self._threads:
-            thread.start()
+        self._worker = threading.Thread(target=self._work, daemon=True)
+        self._watcher = threading.Thread(target=self._watch, daemon=True)
+        self._worker.start()
+        self._watcher.start()
         rospy.on_shutdown(self.close)
 
     def close(self) -> None:
@@ -111,7 +121,7 @@ class Listener:
         self._closing.set()
         self._subscriber.unregister()
         self._mailbox.close()
-        for thread in self._threads:
+        for thread in (self._worker, self._watcher):
             thread.join(5.0)
 
     def _receive(self, message) -> None:
@@ -130,21 +140,30 @@ class Listener:
                 self._busy_since = None
 
     def _frames(self, headers):
-        """Yield ``(frame, seconds)`` for each message that can be decoded; its header joins ``headers``."""
+        """Yield ``(frame, seconds)`` for each message that can be decoded; its header joins ``headers``.
+
+        None, when those that wait are to be published before the next one is looked at: see ``Masker.stream``.
+        """
         while not self._closing.is_set():
-            message = self._mailbox.take(0.5)
-            if not self._wanted() or message is None:
-                continue
+            message = self._mailbox.take(LULL)
             self._busy_since = time.monotonic()
+            if not self._wanted() or message is None:
+                yield None
+                self._busy_since = None
+                continue
             try:
                 frame = self._decoded(message)
                 seconds = self._seconds(message.header.stamp)
+                if seconds < self._last_time - CLOCK_JUMP:
+                    yield None
+                    self._start_anew(seconds)
+                elif seconds < self._last_time:
+                    raise FrameError("the frame is %.3f s older than the one before it" % (self._last_time - seconds))
+                self._last_time = seconds
+                headers.append(message.header)
+                yield frame, seconds
             except EmomaskError as error:
                 self._fail(str(error))
-                self._busy_since = None
-                continue
-            headers.append(message.header)
-            yield frame, seconds
             self._busy_since = None
 
     def _wanted(self) -> bool:
@@ -182,16 +201,15 @@ class Listener:
         self._published += 1
         self._faces_published += len(masked.faces)
 
-    def _seconds(self, stamp: rospy.Time) -> float:
-        """The frame's time for the tracker; a clock that jumps back (a recording played again) clears the tracks."""
-        seconds = time.monotonic() if stamp.is_zero() else stamp.to_sec()
-        if seconds < self._last_time - CLOCK_JUMP:
-            rospy.logwarn("The stamps went back by %.1f s: tracks are forgotten.", self._last_time - seconds)
-            self._masker.reset()
-        elif seconds < self._last_time:
-            raise FrameError("the frame is %.3f s older than the one before it" % (self._last_time - seconds))
-        self._last_time = seconds
-        return seconds
+    @staticmethod
+    def _seconds(stamp: rospy.Time) -> float:
+        """The frame's time for the tracker."""
+        return time.monotonic() if stamp.is_zero() else stamp.to_sec()
+
+    def _start_anew(self, seconds: float) -> None:
+        """The clock jumped back, as when a recording is played again."""
+        rospy.logwarn("The stamps went back by %.1f s: tracks are forgotten.", self._last_time - seconds)
+        self._masker.reset()
 
     def _fail(self, reason: str) -> None:
         self._last_failure = reason
@@ -215,6 +233,10 @@ class Listener:
             busy = now - (self._busy_since or now)
             if busy > self._settings.frame_timeout and late.ready():
                 rospy.logerr("A frame is in work for %.1f s, ~frame_timeout is %g.", busy, self._settings.frame_timeout)
+            if 0 < self._settings.hang_timeout < busy:
+                _die("A frame hangs, ~hang_timeout is %g." % self._settings.hang_timeout)
+            if not self._worker.is_alive():
+                _die("The thread that masks has ended.")
             if report.ready():
                 if self._published > published:
                     ages, self._ages = self._ages, []
@@ -227,6 +249,12 @@ class Listener:
                         self._mailbox.dropped - dropped,
                     )
                 published, faces, dropped = self._published, self._faces_published, self._mailbox.dropped
+
+
+def _die(reason: str) -> None:
+    """End the process at once: a thread that hangs in a network would wait for no other end."""
+    rospy.logfatal("%s This node ends; with respawn roslaunch starts it again.", reason)
+    os._exit(1)
 
 
 def main() -> None:
