@@ -12,6 +12,7 @@ import rospy
 from probe import covered_fraction, visible
 from sensor_msgs.msg import CameraInfo, Image
 
+from emomask import Settings
 from emomask.media.demo_clip import FRAMES, RATE, DemoClip, true_faces
 from emomask.msg import Faces
 from emomask.nodes.messages import image_to_array
@@ -91,7 +92,7 @@ class EndToEndTest(unittest.TestCase):
         median = ages[len(ages) // 2]
         print("%.1f frames/s of %g, median age %.0f ms" % (rate, RATE, median * 1e3))
         self.assertGreater(rate, 2)
-        self.assertLess(median, 0.1 + 2 / rate)
+        self.assertLess(median, 0.1 + (2 + Settings().lookahead) / rate)
 
     def test_a_track_id_is_one_face_and_lasts(self):
         lives = collections.Counter(track_id for ids in self.track_ids for track_id in ids)

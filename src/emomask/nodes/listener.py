@@ -241,11 +241,13 @@ class Listener:
                 if self._published > published:
                     ages, self._ages = self._ages, []
                     rospy.loginfo(
-                        "%d frames masked in %d s, %.1f faces in each, median age %s, %d skipped for newer ones.",
+                        "%d frames masked in %d s, %.1f faces in each, median age %s (~lookahead is %d frames), "
+                        "%d skipped for newer ones.",
                         self._published - published,
                         REPORT_PERIOD,
                         (self._faces_published - faces) / (self._published - published),
                         "%.0f ms" % (statistics.median(ages) * 1000) if ages else "unknown (no stamps)",
+                        self._masker.settings.lookahead,
                         self._mailbox.dropped - dropped,
                     )
                 published, faces, dropped = self._published, self._faces_published, self._mailbox.dropped
