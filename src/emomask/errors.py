@@ -29,9 +29,12 @@ class DataError(EmomaskError):
     """Training or evaluation data is missing or damaged."""
 
 
+LONGEST = 200  # characters of another library's message
+
+
 def described(error: BaseException) -> str:
-    """An error that nobody foresaw, for a message: its class and its text."""
-    return "%s: %s" % (type(error).__name__, error)
+    """An error that nobody foresaw, for a message: its class and its text, cut short: it may quote arrays of pixels."""
+    return "%s: %.*s" % (type(error).__name__, LONGEST, error)
 
 
 def first_line(error: BaseException) -> str:

@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """The listener node with failures injected into its stages: no frame is ever published with a face uncovered."""
 
+import io
+import os
 import shutil
 import sys
 import tempfile
@@ -13,6 +15,9 @@ import rospy
 from faulty_listener import STAGES
 from node_process import NodeProcess
 from probe import FACE, Probe, astronaut_frame, covered_fraction, wait_until
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from face_scan import traces
 
 from emomask.masks.styles import pixelated_frame
 from emomask.nodes.messages import array_to_image, image_to_array
@@ -30,7 +35,10 @@ class ListenerInjectedTest(unittest.TestCase):
         cls.frame = astronaut_frame()
 
     def start(self, *arguments):
-        """The faulty node, ready, and the probe that feeds it."""
+        """The faulty node, ready, and the probe that feeds it; logs and temporary files go to ``self.folder``."""
+        self.folder = Path(tempfile.mkdtemp())
+        self.addCleanup(shutil.rmtree, str(self.folder))
+        os.environ.update(ROS_LOG_DIR=str(self.folder), TMPDIR=str(self.folder))
         node = NodeProcess("faulty_listener.py", *arguments)
         self.addCleanup(node.close)
         probe = Probe()
@@ -46,7 +54,13 @@ class ListenerInjectedTest(unittest.TestCase):
         return stamp
 
     def assert_nothing_leaked(self, probe):
-        """Each of the frames that were published has its face covered."""
+        """Each of the frames that were published has its face covered, and nothing else shows it."""
+        for index, message in enumerate(list(probe.faces.values())):
+            buffer = io.BytesIO()
+            message.serialize(buffer)
+            (self.folder / ("faces_%d.bin" % index)).write_bytes(buffer.getvalue())
+        (self.folder / "rosout.txt").write_text("\n".join(probe.lines))
+        self.assertEqual(traces(self.folder, self.frame, FACE), [])
         checked = 0
         for message in list(probe.masked.values()):
             masked = image_to_array(message)

@@ -106,7 +106,9 @@ class Records:
 
     def _rows(self, order: str) -> Iterator[Tuple]:
         with self._failing():
-            yield from self._database.execute("SELECT * FROM records ORDER BY number " + order)
+            rows = self._database.execute("SELECT * FROM records ORDER BY number " + order)
+            # "yield from" the cursor itself would close it, perhaps after the database, when nobody reads to the end.
+            yield from iter(rows.fetchone, None)
 
     @contextlib.contextmanager
     def _failing(self):
