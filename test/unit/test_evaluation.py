@@ -63,6 +63,18 @@ def test_every_figure_of_the_contract_is_there(tmp_path):
     assert np.sum(figures["confusion"]) == 14
 
 
+def test_rows_that_may_have_been_learnt_by_heart_are_left_out_once(tmp_path):
+    table = write_fer(tmp_path / "fer.csv", 42)
+    lines = table.read_text().splitlines()
+    assert lines[1].endswith("Training")
+    lines[3] = lines[1].replace("Training", "PrivateTest")
+    table.write_text("\n".join(lines) + "\n")
+    figures = evaluate_emotion(table)
+    assert (figures["rows"], figures["rows_unique"]) == (14, 13)
+    right = round(14 * figures["accuracy"]) - round(13 * figures["accuracy_unique"])
+    assert right in (0, 1) and 0 <= figures["accuracy_views_unique"] <= 1
+
+
 def test_a_plot_that_cannot_be_written_is_an_error(tmp_path, capsys):
     plot = tmp_path / "none" / "plot.png"
     assert main(["evaluate", "emotion", "--data", str(write_fer(tmp_path / "f.csv", 42)), "--plot", str(plot)]) == 1

@@ -9,7 +9,7 @@ from emomask.evaluation.classification import calibration_error, class_figures, 
 from emomask.evaluation.plots import draw_emotions
 from emomask.perception.emotion import SIZE, EmotionClassifier
 from emomask.settings import Settings
-from emomask.training.fer2013 import SIDE, Fer2013, read_fer2013
+from emomask.training.fer2013 import SIDE, TRAINING, Fer2013, duplicates_of, read_fer2013
 
 BATCH = 256
 
@@ -26,7 +26,8 @@ def evaluate_emotion(data, split="PrivateTest", settings=None, plot=None) -> Dic
     (expected calibration error over 15 bins), ``recall_<emotion>`` and ``confusion`` (rows: truth, columns: answer,
     order of ``EMOTIONS``); ``rows``, ``split``, ``model``; of the central view as the
     listener classifies it ``accuracy_listener``, ``ece_listener``, ``unsure`` (share of the rows whose confidence is
-    below ``settings.unsure``) and ``accuracy_sure`` (of the others).
+    below ``settings.unsure``) and ``accuracy_sure`` (of the others). Without the rows that stand in the Training split as
+    well, which a network may know by heart: ``accuracy_unique``, ``accuracy_views_unique`` and ``rows_unique``.
 
     ``plot``: a PNG file for the confusion of the ten views and their reliability. Raises DataError when the data or the
     split cannot be had, ModelError when the network cannot, and what ``draw_emotions`` does.
@@ -56,6 +57,13 @@ def evaluate_emotion(data, split="PrivateTest", settings=None, plot=None) -> Dic
         unsure=float(1 - sure.mean()),
         accuracy_sure=float(right[sure].mean()) if sure.any() else 0.0,
     )
+    if table.usage is not None and split != TRAINING:
+        unique = ~duplicates_of(rows, table.split(TRAINING))
+        figures.update(
+            rows_unique=int(unique.sum()),
+            accuracy_unique=float((views[0, 0].argmax(axis=1) == rows.labels)[unique].mean()),
+            accuracy_views_unique=float((averaged.argmax(axis=1) == rows.labels)[unique].mean()),
+        )
     if plot:
         draw_emotions(
             np.array(figures["confusion"]),

@@ -14,7 +14,7 @@ from emomask.training import augment
 from emomask.training.augment import Variation
 from emomask.training.calibration import Calibrated, fit_temperature
 from emomask.training.emotion_networks import Cnn42, ResNet42
-from emomask.training.fer2013 import SIDE, Fer2013, read_fer2013, without_blank, without_duplicates_of
+from emomask.training.fer2013 import SIDE, TRAINING, Fer2013, read_fer2013, without_blank, without_duplicates_of
 from emomask.training.ferplus import emotion_shares, label_probabilities, with_votes
 from emomask.training.half_precision import store_in_half_precision
 from emomask.training.loop import (
@@ -43,8 +43,8 @@ def split_rows(data: Fer2013, keep_duplicates: bool, seed: int):
     ``sklearn.model_selection.train_test_split`` whose training part loses the duplicates of the other.
     """
     if data.usage is not None:
-        training, validation = data.split("Training"), data.split("PublicTest")
-        held_out = data.select(data.usage != "Training")
+        training, validation = data.split(TRAINING), data.split("PublicTest")
+        held_out = data.select(data.usage != TRAINING)
     else:
         from sklearn.model_selection import train_test_split
 

@@ -10,7 +10,8 @@ import numpy as np
 from emomask.errors import DataError
 
 SIDE = 48
-SPLITS = ("Training", "PublicTest", "PrivateTest")
+TRAINING = "Training"
+SPLITS = (TRAINING, "PublicTest", "PrivateTest")
 
 
 @dataclass(frozen=True)
@@ -79,11 +80,15 @@ def without_blank(data: Fer2013) -> Fer2013:
     return data.select(flat.min(axis=1) != flat.max(axis=1))
 
 
-def without_duplicates_of(data: Fer2013, held_out: Fer2013) -> Fer2013:
-    """``data`` less the pictures that are pixel-identical to one in ``held_out``.
+def duplicates_of(data: Fer2013, other: Fer2013) -> np.ndarray:
+    """Boolean ``(N,)``: which pictures of ``data`` are pixel-identical to one in ``other``.
 
     FER2013 leaks: 280 PublicTest and 288 PrivateTest pictures stand in its Training split as well.
     """
-    known = {image.tobytes() for image in held_out.images}
-    keep = np.array([image.tobytes() not in known for image in data.images], dtype=bool)
-    return data.select(keep)
+    known = {image.tobytes() for image in other.images}
+    return np.array([image.tobytes() in known for image in data.images], dtype=bool)
+
+
+def without_duplicates_of(data: Fer2013, held_out: Fer2013) -> Fer2013:
+    """``data`` less its ``duplicates_of`` what is ``held_out``."""
+    return data.select(~duplicates_of(data, held_out))
