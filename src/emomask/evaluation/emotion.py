@@ -26,8 +26,8 @@ def evaluate_emotion(data, split="PrivateTest", settings=None, plot=None) -> Dic
     (expected calibration error over 15 bins), ``recall_<emotion>`` and ``confusion`` (rows: truth, columns: answer,
     order of ``EMOTIONS``); ``rows``, ``split``, ``model``; of the central view as the
     listener classifies it ``accuracy_listener``, ``ece_listener``, ``unsure`` (share of the rows whose confidence is
-    below ``settings.unsure``) and ``accuracy_sure`` (of the others). Without the rows that stand in the Training split as
-    well, which a network may know by heart: ``accuracy_unique``, ``accuracy_views_unique`` and ``rows_unique``.
+    below ``settings.unsure``) and ``accuracy_sure`` (of the others). Without the rows that stand in the Training split
+    as well, which a network may know by heart: ``accuracy_unique``, ``accuracy_views_unique`` and ``rows_unique``.
 
     ``plot``: a PNG file for the confusion of the ten views and their reliability. Raises DataError when the data or the
     split cannot be had, ModelError when the network cannot, and what ``draw_emotions`` does.
