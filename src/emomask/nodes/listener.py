@@ -235,7 +235,7 @@ class Listener:
                 rospy.logerr("A frame is in work for %.1f s, ~frame_timeout is %g.", busy, self._settings.frame_timeout)
             if 0 < self._settings.hang_timeout < busy:
                 _die("A frame hangs, ~hang_timeout is %g." % self._settings.hang_timeout)
-            if not self._worker.is_alive():
+            if not self._worker.is_alive() and not self._closing.is_set():
                 _die("The thread that masks has ended.")
             if report.ready():
                 if self._published > published:
