@@ -13,8 +13,9 @@ def probabilities_by_step(frame: np.ndarray, face: Face, classifier: EmotionClas
     """``(7,)`` probabilities of ``face`` in ``frame`` (uint8 H x W x 3 BGR) after each step.
 
     ``box``: of the square around the face's box; ``framed``: of the square that the landmarks give; ``upright``: turned
-    by the head's roll; ``mirrored``: averaged with the mirror image; ``listener``: averaged with what people would vote
-    for, where the network knows that, and weighted, which is how the listener classifies.
+    by the head's roll; ``mirrored``: averaged with the mirror image; ``listener``: the mirror image framed
+    wider, averaged with what people would vote for, where the network knows that, and weighted, which is how the
+    listener classifies.
     """
     squares = {
         "box": SquareCrop(*face.box.center, max(face.box.width, face.box.height)),
@@ -25,5 +26,5 @@ def probabilities_by_step(frame: np.ndarray, face: Face, classifier: EmotionClas
     answers = {step: classifier.label_probabilities(crop)[0] for step, crop in crops.items()}
     upright = crops["upright"]
     answers["mirrored"] = (answers["upright"] + classifier.label_probabilities(upright[..., ::-1])[0]) / 2
-    answers["listener"] = classifier.classify_crops(upright)[0]
+    answers["listener"] = classifier.classify(frame, [face.landmarks])[0]
     return answers

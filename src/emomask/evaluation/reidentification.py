@@ -22,6 +22,7 @@ DEFACE = "deface"
 ATTACKERS = ("known_pictures", "masked_pictures", "trained_on_descriptions", "trained_on_pixels")
 FEWEST = 2  # pictures of a person
 ATTACK_THRESHOLD = 0.05  # the attacker finds faces in the original pictures, thoroughly
+PRIOR = 0.01  # inverse strength of the regularisation: there are few pictures of each person
 PIXEL_SIDE = 24  # of the small picture that the attacker who is trained on pixels sees
 
 
@@ -149,9 +150,9 @@ class Identities:
         table = np.empty((len(features), self.people.max() + 1))
         for part in range(turn.max() + 1):
             attacked = turn == part
-            model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
+            model = make_pipeline(StandardScaler(), LogisticRegression(C=PRIOR, max_iter=1000))
             model.fit(features[~attacked], self.people[~attacked])
-            table[attacked] = model.predict_log_proba(features[attacked])
+            table[attacked] = np.log(model.predict_proba(features[attacked]) + np.finfo(float).tiny)
         return table
 
     def _auc(self, similarity: np.ndarray) -> float:
