@@ -1,6 +1,6 @@
 """Draws models/known_failures.png: what the networks make of one face under conditions that are hard for them.
 
-The face is that of scikit-image's astronaut (NASA, public domain). Run: python tools/draw_failures.py
+The face is that of scikit-image's astronaut; the drawing shows its points alone. Run: python tools/draw_failures.py
 """
 
 from pathlib import Path
@@ -19,7 +19,8 @@ OUTPUT = Path(__file__).resolve().parents[1] / "models" / "known_failures.png"
 SIDE = 240  # pixels of a panel
 CAPTION = 44  # pixels below it
 COLUMNS = 4
-WHITE, BLACK, YELLOW, GREEN = (255, 255, 255), (0, 0, 0), (0, 230, 255), (80, 255, 80)  # BGR
+GROUND = 245  # grey level of a panel
+BLACK, TRUE, FOUND = (0, 0, 0), (0, 140, 255), (60, 150, 0)  # BGR
 
 
 def largest_face(perceiver, picture):
@@ -27,20 +28,13 @@ def largest_face(perceiver, picture):
     return max(perceiver.picture(picture), key=lambda face: face.box.area, default=None)
 
 
-def enlarged(picture, points):
-    """The square around ``points``, twice their size, as a panel; and what maps the picture's points into it."""
+def drawn(title, points, face):
+    """A panel: the square around ``points``, once and a half their size, with them and the found ones; and captions."""
     low, high = points.min(axis=0), points.max(axis=0)
-    scale = SIDE / (2 * float((high - low).max()))
-    matrix = np.column_stack([np.eye(2) * scale, SIDE / 2 - scale * (low + high) / 2])
-    panel = cv2.warpAffine(picture, matrix, (SIDE, SIDE), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
-    return panel, matrix
-
-
-def drawn(title, picture, points, face):
-    """A panel: the true points, the found ones, the title and the emotion."""
-    panel, matrix = enlarged(picture, points)
-    for marks, color in ((points, YELLOW), (face.landmarks if face else [], GREEN)):
-        for x, y in np.asarray(marks).reshape(-1, 2) @ matrix[:, :2].T + matrix[:, 2]:
+    scale = SIDE / (1.5 * float((high - low).max()))
+    panel = np.full((SIDE, SIDE, 3), GROUND, np.uint8)
+    for marks, color in ((points, TRUE), (face.landmarks if face else [], FOUND)):
+        for x, y in SIDE / 2 + scale * (np.asarray(marks).reshape(-1, 2) - (low + high) / 2):
             cv2.circle(panel, (int(round(x)), int(round(y))), 2, color, -1, cv2.LINE_AA)
     emotion = "no face found"
     if face:
@@ -59,7 +53,7 @@ def main():
     panels = []
     for condition in SHOWN:
         spoilt, moved = altered(condition, picture, points, 1)
-        panels.append(drawn(condition, spoilt, moved, largest_face(perceiver, spoilt)))
+        panels.append(drawn(condition, moved, largest_face(perceiver, spoilt)))
     rows = [np.hstack(panels[start : start + COLUMNS]) for start in range(0, len(panels), COLUMNS)]
     cv2.imwrite(str(OUTPUT), np.vstack(rows))
     print(OUTPUT)
