@@ -10,7 +10,6 @@ import numpy as np
 from emomask.errors import FrameError, described
 from emomask.faces import Face, Masked
 from emomask.masks.cover import Cover
-from emomask.masks.selection import Selection
 from emomask.masks.styles import pixelated_frame
 from emomask.perception.follow import Sight, backwards
 from emomask.perception.perceiver import Perceiver, check_frame
@@ -44,7 +43,7 @@ class Masker:
         self.settings = settings or Settings()
         self.cover = cover or Cover(self.settings)
         self._perceiver = perceiver or Perceiver(self.settings)
-        self._selection = Selection(self.settings.only, self.settings.excepted, self.settings.smallest_face)
+        self._selection = self.settings.selection()
         self.reset()
 
     @property

@@ -145,7 +145,7 @@ class Settings(Validated):
     smoothing: float = setting(
         0.5, "seconds over which the emotion is averaged; more is steadier, less is quicker", low=0.0, high=10.0
     )
-    # 3: a tenth of a second at 30 frames/s. Of the faces that slip through without it, nine of ten no longer do (FDDB).
+    # 3: a tenth of a second at 30 frames/s. It mends half and more of what slips through without it (FDDB).
     lookahead: int = setting(
         3, "frames by which a stream's output waits so that a face is covered before it is found", low=0, high=60
     )
@@ -163,4 +163,8 @@ class Settings(Validated):
             raise SettingsError(
                 "detection_size must be 0 or at least %d, not %d." % (SMALLEST_DETECTION_SIZE, self.detection_size)
             )
-        Selection(self.only, self.excepted, self.smallest_face)
+        self.selection()
+
+    def selection(self) -> Selection:
+        """What picks the faces to mask."""
+        return Selection(self.only, self.excepted, self.smallest_face)

@@ -105,21 +105,20 @@ class ListenerInjectedTest(unittest.TestCase):
         self.assertEqual(self.assert_nothing_leaked(probe), 6)
         wait_until(lambda: probe.logged("A frame is in work"), "a log line about the frame that hangs")
 
-    def test_a_node_that_hangs_for_good_ends(self):
-        node, probe = self.start("_hang_timeout:=1")
+    def assert_ends_the_node(self, fault, reason, *arguments):
+        """``fault`` ends a node that was started with ``arguments``, with code 1, a line that gives the ``reason``."""
+        node, probe = self.start(*arguments)
         self.send(probe)
-        self.send(probe, "detection:forever")
+        self.send(probe, fault)
         self.assertEqual(node.wait(30), 1)
-        self.assertIn("hangs", node.text)
+        self.assertIn(reason, node.text)
         self.assert_nothing_leaked(probe)
 
+    def test_a_node_that_hangs_for_good_ends(self):
+        self.assert_ends_the_node("detection:forever", "hangs", "_hang_timeout:=1")
+
     def test_a_node_whose_worker_died_ends(self):
-        node, probe = self.start()
-        self.send(probe)
-        self.send(probe, "landmarks:exit")
-        self.assertEqual(node.wait(30), 1)
-        self.assertIn("has ended", node.text)
-        self.assert_nothing_leaked(probe)
+        self.assert_ends_the_node("landmarks:exit", "has ended")
 
     def test_without_memory_nothing_leaks_and_with_it_the_node_goes_on(self):
         _, probe = self.start("_lookahead:=0")

@@ -29,23 +29,16 @@ def add_settings(parser: argparse.ArgumentParser, *kinds, **defaults) -> None:
             group.add_argument(name, dest=field.name, default=argparse.SUPPRESS, action="store_true", help=doc)
             continue
         default = defaults.get(field.name, field.default)
-        if field.metadata["separator"]:
-            group.add_argument(
-                name,
-                dest=field.name,
-                default=argparse.SUPPRESS,
-                action="append",
-                metavar="VALUE",
-                help="%s (may be given several times)" % doc,
-            )
-            continue
+        is_list = bool(field.metadata["separator"])
+        more = "may be given several times" if is_list else "default: %s" % (default if default != "" else "empty")
         group.add_argument(
             name,
             dest=field.name,
             default=defaults.get(field.name, argparse.SUPPRESS),
+            action="append" if is_list else "store",
             choices=field.metadata["choices"],
             metavar=None if field.metadata["choices"] else "VALUE",
-            help="%s (default: %s)" % (doc, default if default != "" else "empty"),
+            help="%s (%s)" % (doc, more),
         )
 
 

@@ -7,7 +7,6 @@ import numpy as np
 from emomask.errors import described
 from emomask.faces import Box, Face
 from emomask.masks.cover import Cover
-from emomask.masks.selection import Selection
 from emomask.masks.styles import pixelated_frame
 from emomask.offline.marks import Mark
 from emomask.offline.plan import Plan
@@ -22,7 +21,7 @@ class Painter:
     def __init__(self, plan: Plan):
         self._pixelates = plan.settings.on_failure == "pixelate"
         self._cover = Cover(plan.settings)
-        self._selection = Selection(plan.settings.only, plan.settings.excepted, plan.settings.smallest_face)
+        self._selection = plan.settings.selection()
 
     def marks(self, faces: Sequence[Face]) -> List[Mark]:
         """What of a frame with ``faces`` is to be covered."""

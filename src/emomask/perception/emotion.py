@@ -48,9 +48,9 @@ class EmotionClassifier:
         """
         if not len(landmarks):
             return np.empty((0, len(EMOTIONS)), np.float32)
-        squares = [emotion_square(points) for points in landmarks]
-        wide = [replace(square, side=square.side * WIDER) for square in squares]
-        plain, wider = (np.stack([grey_crop(frame, one) for one in framed])[:, None] for framed in (squares, wide))
+        plain, wider = (
+            np.stack([emotion_crop(frame, points, wide) for points in landmarks])[:, None] for wide in (1.0, WIDER)
+        )
         return self.classify_crops(plain, wider)
 
     def classify_crops(self, crops: np.ndarray, wider: Optional[np.ndarray] = None) -> np.ndarray:
@@ -69,9 +69,10 @@ class EmotionClassifier:
         return softmax(self._network.run(crops.astype(np.float32))[0])
 
 
-def emotion_crop(frame: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
-    """The uint8 42 x 42 grey crop of a face, upright and framed as the faces in FER2013 are."""
-    return grey_crop(frame, emotion_square(landmarks))
+def emotion_crop(frame: np.ndarray, landmarks: np.ndarray, wide: float = 1.0) -> np.ndarray:
+    """The uint8 42 x 42 grey crop of a face, upright and framed ``wide`` times as wide as the faces in FER2013 are."""
+    square = emotion_square(landmarks)
+    return grey_crop(frame, replace(square, side=square.side * wide))
 
 
 def emotion_square(landmarks: np.ndarray, upright: bool = True) -> SquareCrop:
