@@ -42,6 +42,21 @@ _STALE_SECONDS = 2.0
 # A file that ends this much before the length in its header is damaged; headers are off by some frames.
 _MISSING_SECONDS = 0.5
 
+# The named controls of a camera: the setting, and OpenCV's name of the property without CAP_PROP_. The automatic ones
+# come first: a camera refuses an exposure or a white balance while it chooses that itself.
+CONTROLS = {
+    "auto_exposure": "AUTO_EXPOSURE",
+    "auto_white_balance": "AUTO_WB",
+    "brightness": "BRIGHTNESS",
+    "contrast": "CONTRAST",
+    "hue": "HUE",
+    "saturation": "SATURATION",
+    "gain": "GAIN",
+    "sharpness": "SHARPNESS",
+    "exposure": "EXPOSURE",
+    "white_balance": "WB_TEMPERATURE",
+}
+
 _ROTATIONS = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}
 
 
@@ -58,11 +73,27 @@ class SourceSettings(Validated):
         0.0, "frames/s, asked of a camera; images/s of a folder; 0: the camera's own, 10 for a folder", low=0, high=1000
     )
     fourcc: str = setting("", "pixel format asked of a camera, four characters such as MJPG or YUYV")
+    brightness: str = setting("", "asked of a camera; its units and range: emomask cameras; empty: as it is")
+    contrast: str = setting("", "asked of a camera, as brightness is")
+    hue: str = setting("", "asked of a camera, as brightness is")
+    saturation: str = setting("", "asked of a camera, as brightness is")
+    gain: str = setting("", "asked of a camera, as brightness is")
+    sharpness: str = setting("", "asked of a camera, as brightness is")
+    auto_exposure: str = setting("", "asked of a camera; with V4L2 mostly 3: automatic, 1: by hand")
+    exposure: str = setting("", "asked of a camera; with V4L2 mostly in 0.1 ms; needs auto_exposure by hand")
+    auto_white_balance: str = setting("", "asked of a camera; 1: automatic, 0: by hand")
+    white_balance: str = setting("", "asked of a camera, in kelvin; needs auto_white_balance by hand")
     properties: str = setting(
-        "", "further properties asked of a camera by OpenCV's names: brightness=120, auto_exposure=1 (units vary)"
+        "", "further properties asked of a camera by OpenCV's names: zoom=120, focus=0 (units vary)"
     )
     timeout: float = setting(
         5.0, "seconds to wait for a network stream to open and for each of its frames", low=0.1, high=600
+    )
+    buffer_size: int = setting(
+        1,
+        "frames of a file, a folder or the demo clip that may wait; of a camera or a stream only the newest",
+        low=1,
+        high=1000,
     )
     loop: bool = setting(False, "play a file, a folder or the demo clip again and again")
     start: float = setting(0.0, "seconds at which a file, a folder or the demo clip starts", low=0, high=1e6)
@@ -86,8 +117,18 @@ class SourceSettings(Validated):
         self.camera_properties()
 
     def camera_properties(self) -> Dict[str, float]:
-        """``properties`` as OpenCV's names (without ``CAP_PROP_``) and values."""
+        """The named controls and ``properties`` as OpenCV's names (without ``CAP_PROP_``) and values, in the order in
+        which a camera is to be asked."""
         values = {}
+        for setting_name, name in CONTROLS.items():
+            text = getattr(self, setting_name).strip()
+            if text:
+                try:
+                    values[name] = float(text)
+                except ValueError as error:
+                    raise SettingsError("%s must be a number or empty, not %r." % (setting_name, text)) from error
+                if not math.isfinite(values[name]):
+                    raise SettingsError("%s must be a finite number, not %r." % (setting_name, text))
         for item in filter(str.strip, self.properties.split(",")):
             match = re.match(r"\s*(\w+)\s*=\s*([-+.\w]+)\s*$", item)
             try:
@@ -126,10 +167,12 @@ class Source:
     ----------
     rate: nominal frames/s; 0 when unknown.
     live: True for cameras and streams, whose frames come at their own time and without an end.
+    pixel_format: the fourcc that a camera uses, such as MJPG; empty when unknown.
     description: what it is, for people; without passwords.
     """
 
     live = False
+    pixel_format = ""
 
     def __init__(self, settings: SourceSettings, description: str, rate: float = 0.0):
         self.rate = rate
@@ -231,6 +274,20 @@ class _Live(Source):
 
     def close(self):
         self._capture.release()
+
+
+class _Camera(_Live):
+    """A camera that has been opened and asked for what is set."""
+
+    def __init__(self, settings, description, capture, rate):
+        super().__init__(settings, description, capture, rate)
+        if capture.get(cv2.CAP_PROP_FOURCC) > 0:
+            self.pixel_format = _fourcc_text(capture.get(cv2.CAP_PROP_FOURCC))
+        height, width = self._first.image.shape[:2]
+        told = (capture.get(cv2.CAP_PROP_FRAME_WIDTH), capture.get(cv2.CAP_PROP_FRAME_HEIGHT))
+        # A driver that says one size and sends another; a size that it refuses has been logged already.
+        if (settings.width or settings.height) and told != (width, height):
+            _log.warning("%s sends frames of %dx%d, not %dx%d.", _capital(description), width, height, *told)
 
 
 class _VideoFile(Source):
@@ -345,7 +402,7 @@ def _open_camera(settings: SourceSettings, target: str, shown: str) -> Source:
         _configure(capture, settings, shown)
         rate = capture.get(cv2.CAP_PROP_FPS)
         try:
-            return _Live(settings, shown, capture, rate if 0 < rate <= 1000 else settings.fps)
+            return _Camera(settings, shown, capture, rate if 0 < rate <= 1000 else settings.fps)
         except _NoFrames:
             reason = "it gives no frames"
     elif sys.platform.startswith("linux") and not os.path.exists(device):
