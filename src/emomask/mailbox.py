@@ -23,7 +23,7 @@ class Mailbox:
         self._changed = threading.Condition()
 
     def put(self, item: Any) -> None:
-        """Leave ``item`` (not None), replacing the oldest one when there are too many; never waits for the taker. Ignored once closed."""
+        """Leave ``item`` (not None), in the place of the oldest when all are taken; never waits. Not once closed."""
         with self._changed:
             if self._closed:
                 return

@@ -82,7 +82,7 @@ class Abilities(NamedTuple):
     driver: that of the kernel's module.
     captures: whether it gives pictures; the second device of many webcams gives data about them only.
     formats: in the order of the driver.
-    controls: those of ``sources.CONTROLS`` that it has.
+    controls: those of ``source_settings.CONTROLS`` that it has.
     """
 
     card: str
