@@ -70,18 +70,13 @@ class Talker:
     settings: the node's own settings.
     source: where the frames come from.
 
-    Attributes
-    ----------
-    capture: the CaptureThread, with its counts and its last error.
-    published: how many frames were published.
-
     Raises SettingsError for a calibration that cannot be used and SourceError for a text that is not a source.
     """
 
     def __init__(self, settings: TalkerSettings, source: SourceSettings):
         self._settings = settings
-        self.capture = CaptureThread(source)
-        self.published = 0
+        self._capture = CaptureThread(source)
+        self._published = 0
         self._calibration = Calibration(settings.camera_info_url, settings.camera_name, settings.rescale_camera_info)
         self._size = None
         self._next_due = 0.0
@@ -110,24 +105,24 @@ class Talker:
         self._wait_for_subscriber()
         self._last_frame = time.monotonic()
         self._open_or_release()
-        with self.capture:
+        with self._capture:
             while not rospy.is_shutdown():
                 self._open_or_release()
-                ended = self.capture.ended
-                captured = self.capture.newest(0.2)
+                ended = self._capture.ended
+                captured = self._capture.newest(0.2)
                 if captured is not None:
                     self._publish(captured)
                 elif ended:
                     break
                 elif time.monotonic() - self._last_frame > LOG_PERIOD and self._silent.ready():
-                    rospy.logwarn("No frame comes from %s.", self.capture.description)
+                    rospy.logwarn("No frame comes from %s.", self._capture.description)
                 self._report_rate()
         if rospy.is_shutdown():
             return
-        if self.capture.last_error:
-            raise SourceError(self.capture.last_error)
+        if self._capture.last_error:
+            raise SourceError(self._capture.last_error)
         time.sleep(LAST_MESSAGE)
-        rospy.loginfo("The end of %s is reached: %d frames published.", self.capture.description, self.published)
+        rospy.loginfo("The end of %s is reached: %d frames published.", self._capture.description, self._published)
 
     def _wait_for_subscriber(self) -> None:
         waiting = Throttle(LOG_PERIOD)
@@ -146,21 +141,21 @@ class Talker:
                 self._last_wanted = now
             unused = self._settings.lazy and now - self._last_wanted >= LINGER
             if self._stopped or unused:
-                if not self.capture.paused:
+                if not self._capture.paused:
                     reason = "by ~stop_capture" if self._stopped else "until somebody subscribes (~lazy)"
-                    rospy.loginfo("Released %s %s.", self.capture.description, reason)
-                    self.capture.pause()
+                    rospy.loginfo("Released %s %s.", self._capture.description, reason)
+                    self._capture.pause()
                 self._last_frame = now
-            elif self.capture.paused:
-                rospy.loginfo("Opening %s.", self.capture.description)
-                self.capture.resume()
+            elif self._capture.paused:
+                rospy.loginfo("Opening %s.", self._capture.description)
+                self._capture.resume()
 
     def _stop_capture(self, _) -> TriggerResponse:
         self._stopped = True
         self._open_or_release()
-        if self.capture.pause(SWITCHING):
-            return TriggerResponse(True, "Released %s." % self.capture.description)
-        return TriggerResponse(False, "Nothing is published, but %s does not let go yet." % self.capture.description)
+        if self._capture.pause(SWITCHING):
+            return TriggerResponse(True, "Released %s." % self._capture.description)
+        return TriggerResponse(False, "Nothing is published, but %s does not let go yet." % self._capture.description)
 
     def _start_capture(self, _) -> TriggerResponse:
         self._stopped = False
@@ -169,18 +164,18 @@ class Talker:
         while time.monotonic() < end and not rospy.is_shutdown():
             if self._stopped:
                 return TriggerResponse(False, "~stop_capture was called meanwhile.")
-            if self.capture.paused or not self._last_frame:
-                return TriggerResponse(True, "A subscriber will open %s." % self.capture.description)
-            if self.capture.is_open:
-                return TriggerResponse(True, "Opened %s." % self.capture.description)
-            if self.capture.last_error or self.capture.ended:
+            if self._capture.paused or not self._last_frame:
+                return TriggerResponse(True, "A subscriber will open %s." % self._capture.description)
+            if self._capture.is_open:
+                return TriggerResponse(True, "Opened %s." % self._capture.description)
+            if self._capture.last_error or self._capture.ended:
                 break
             time.sleep(0.02)
-        return TriggerResponse(False, self.capture.last_error or "It takes long to open %s." % self.capture.description)
+        return TriggerResponse(False, self._capture.last_error or "%s takes long to open." % self._capture.description)
 
     def _publish(self, captured: Captured) -> None:
         with self._switch:
-            if self.capture.paused:
+            if self._capture.paused:
                 return
             self._last_frame = time.monotonic()
             if not self._due(captured.grabbed):
@@ -200,7 +195,7 @@ class Talker:
                 self._raw.publish(array_to_image(captured.image, header, self._settings.encoding))
             if self._compressed.get_num_connections():
                 self._compressed.publish(array_to_compressed(captured.image, header, self._settings.jpeg_quality))
-            self.published += 1
+            self._published += 1
 
     def _due(self, grabbed: float) -> bool:
         """Whether a frame grabbed then is to be published under ``publish_rate``."""
@@ -226,9 +221,9 @@ class Talker:
     def _report_rate(self) -> None:
         if not self._report.ready():
             return
-        published, dropped = self.published - self._reported[0], self.capture.dropped - self._reported[1]
-        self._reported = (self.published, self.capture.dropped)
-        if not published and self.capture.paused:
+        published, dropped = self._published - self._reported[0], self._capture.dropped - self._reported[1]
+        self._reported = (self._published, self._capture.dropped)
+        if not published and self._capture.paused:
             return
         rospy.loginfo(
             "%.1f frames/s published, %d frames dropped for newer ones in %d s.",
