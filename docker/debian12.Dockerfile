@@ -10,5 +10,5 @@ RUN bash tools/setup.sh && rm -rf /var/lib/apt/lists/* /root/.cache
 RUN useradd --create-home --uid 1000 --groups video emomask
 USER 1000
 WORKDIR /home/emomask
-ENTRYPOINT ["/opt/emomask/docker/entrypoint.bash"]
+ENTRYPOINT ["bash", "/opt/emomask/docker/entrypoint.bash"]
 CMD ["roslaunch", "emomask", "webcam.launch"]

@@ -37,5 +37,5 @@ RUN mkdir -p .ws/src \
 RUN useradd --create-home --uid 1000 --groups video emomask
 USER 1000
 WORKDIR /home/emomask
-ENTRYPOINT ["/opt/emomask/docker/entrypoint.bash"]
+ENTRYPOINT ["bash", "/opt/emomask/docker/entrypoint.bash"]
 CMD ["roslaunch", "emomask", "webcam.launch"]
