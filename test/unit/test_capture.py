@@ -271,6 +271,21 @@ def test_while_it_is_paused_the_device_is_released_and_no_frame_is_given(camera)
         assert not capture.ended
 
 
+def test_a_pause_that_is_over_before_the_device_is_released_does_not_end_the_capture(camera, monkeypatch):
+    with CaptureThread(SourceSettings(source="0")) as capture:
+
+        def resume_at_once(self):
+            self.released = True
+            capture.resume()
+
+        monkeypatch.setattr(camera, "release", resume_at_once)
+        take(capture, 1)
+        capture.pause()
+        wait_until(lambda: len(camera.made) == 2, "the device to be opened again")
+        take(capture, 3)
+        assert capture.last_error is None and capture.reconnects == 0
+
+
 def test_what_is_paused_before_it_starts_is_opened_by_resume_alone(camera):
     capture = CaptureThread(SourceSettings(source="0"))
     assert capture.pause(0)

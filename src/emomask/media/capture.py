@@ -52,10 +52,11 @@ class CaptureThread:
         live = address.kind in (CAMERA, STREAM)
         self._comes_back = settings.reconnect and live
         self._newest = Mailbox(1 if live else settings.buffer_size)
-        # Guards the three states below; told of each change of them.
+        # Guards the four states below; told of each change of them.
         self._changed = threading.Condition()
         self._stopping = False
         self._paused = False
+        self._was_paused = False
         self._released = True
         # Set while no frame is to be read: stopped or paused. Ends every wait.
         self._halted = threading.Event()
@@ -104,7 +105,7 @@ class CaptureThread:
         """
         with self._changed:
             if not self._paused:
-                self._paused = True
+                self._paused = self._was_paused = True
                 self._halted.set()
                 self._newest.clear()
             return self._changed.wait_for(lambda: self._released, timeout)
@@ -156,16 +157,13 @@ class CaptureThread:
                 self._released = True
                 self._changed.notify_all()
                 self._changed.wait_for(lambda: self._stopping or not self._paused)
-                self._begin_anew()
+            if self._was_paused:
+                self._due = None
+                self._announce = True
+                self._is_lost = self._was_paused = False
+                self._pause = FIRST_PAUSE
             self._released = False
             return not self._stopping
-
-    def _begin_anew(self) -> None:
-        """Forget what was before a pause."""
-        self._due = None
-        self._announce = True
-        self._is_lost = False
-        self._pause = FIRST_PAUSE
 
     def _capture_once(self) -> bool:
         """Open the source and play it until it ends, is lost or paused; True when it may have to be opened again."""
@@ -182,14 +180,14 @@ class CaptureThread:
         try:
             with source:
                 self._is_open = True
-                self._play(source)
+                at_end = self._play(source)
         except SourceError as error:
             # A recording on a web server has no end to wait for unless it is looped.
             cut = source.live or (self._kind == STREAM and self._settings.loop)
             return self._lost(str(error), cut and self._settings.reconnect)
         finally:
             self._is_open = False
-        return self._settings.loop or self._paused
+        return self._settings.loop or not at_end
 
     def _found(self) -> str:
         """What to open: the source as it was named, or the lasting path of the camera that was opened under that name.
@@ -200,13 +198,16 @@ class CaptureThread:
             return self._lasting
         return self._settings.source
 
-    def _play(self, source: Source) -> None:
-        """Pass on the frames of an open source until its end. Raises SourceError when it is lost or damaged."""
+    def _play(self, source: Source) -> bool:
+        """Pass on the frames of an open source until its end, or until it is halted; True at its end.
+
+        Raises SourceError when it is lost or damaged.
+        """
         before = None
         while not self._halted.is_set():
             captured = source.read()
             if captured is None:
-                return
+                return True
             self.grabbed += 1
             if self._announce:
                 high, wide = captured.image.shape[:2]
@@ -222,6 +223,7 @@ class CaptureThread:
                 if not self._paused:
                     self._newest.put(captured)
             self._pause = FIRST_PAUSE
+        return False
 
     def _when_due(self, captured: Captured, step: float) -> Captured:
         """``captured`` at its time, ``step`` seconds after the frame before it."""
