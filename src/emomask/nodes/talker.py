@@ -111,7 +111,9 @@ class Talker:
                 ended = self._capture.ended
                 captured = self._capture.newest(0.2)
                 if captured is not None:
-                    self._publish(captured)
+                    with self._switch:
+                        if not self._capture.paused:
+                            self._publish(captured)
                 elif ended:
                     break
                 elif time.monotonic() - self._last_frame > LOG_PERIOD and self._silent.ready():
@@ -174,28 +176,25 @@ class Talker:
         return TriggerResponse(False, self._capture.last_error or "%s takes long to open." % self._capture.description)
 
     def _publish(self, captured: Captured) -> None:
-        with self._switch:
-            if self._capture.paused:
-                return
-            self._last_frame = time.monotonic()
-            if not self._due(captured.grabbed):
-                return
-            stamp = self._stamp(captured.grabbed)
-            if stamp is None:
-                return
-            header = Header(stamp=stamp, frame_id=self._settings.frame_id)
-            height, width = captured.image.shape[:2]
-            if self._size != (width, height):
-                self._size = (width, height)
-                rospy.loginfo("Publishing %dx%d frames on %s.", width, height, self._raw.name)
-            info = self._calibration.message(width, height)
-            info.header = Header(stamp=stamp, frame_id=self._settings.frame_id)
-            self._info.publish(info)
-            if self._raw.get_num_connections():
-                self._raw.publish(array_to_image(captured.image, header, self._settings.encoding))
-            if self._compressed.get_num_connections():
-                self._compressed.publish(array_to_compressed(captured.image, header, self._settings.jpeg_quality))
-            self._published += 1
+        self._last_frame = time.monotonic()
+        if not self._due(captured.grabbed):
+            return
+        stamp = self._stamp(captured.grabbed)
+        if stamp is None:
+            return
+        header = Header(stamp=stamp, frame_id=self._settings.frame_id)
+        height, width = captured.image.shape[:2]
+        info = self._calibration.message(width, height)
+        info.header = Header(stamp=stamp, frame_id=self._settings.frame_id)
+        if self._size != (width, height):
+            self._size = (width, height)
+            rospy.loginfo("Publishing %dx%d frames on %s.", width, height, self._raw.name)
+        self._info.publish(info)
+        if self._raw.get_num_connections():
+            self._raw.publish(array_to_image(captured.image, header, self._settings.encoding))
+        if self._compressed.get_num_connections():
+            self._compressed.publish(array_to_compressed(captured.image, header, self._settings.jpeg_quality))
+        self._published += 1
 
     def _due(self, grabbed: float) -> bool:
         """Whether a frame grabbed then is to be published under ``publish_rate``."""

@@ -16,7 +16,7 @@ CAMERAS = ("front", "rear")
 class TwoCamerasTest(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        rospy.init_node("test_two_cameras")
+        rospy.init_node("test_launch_two_cameras")
 
     def test_each_camera_is_masked_by_itself(self):
         raw, masked, faces, infos = {}, {}, {}, {}
@@ -58,4 +58,4 @@ class TwoCamerasTest(unittest.TestCase):
 if __name__ == "__main__":
     import rostest
 
-    rostest.rosrun("emomask", "two_cameras", TwoCamerasTest)
+    rostest.rosrun("emomask", "launch_two_cameras", TwoCamerasTest)
