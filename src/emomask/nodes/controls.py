@@ -50,11 +50,11 @@ class Controls:
         try:
             if level != _AT_THE_START:
                 settings = former.changed_live(**{name: config[name] for name in LIVE})
-                changed = ", ".join("%s=%s" % (name, getattr(settings, name)) for name in former.differences(settings))
+                changed = former.differences(settings)
                 if changed:
                     adopt = functools.partial(self._masker.adopt, settings, Cover(settings))
                     self._errands.ask(adopt, PATIENCE)
-                    rospy.loginfo("Changed: %s.", changed)
+                    rospy.loginfo("Changed: %s.", ", ".join(_shown(name, config[name]) for name in changed))
         except EmomaskError as error:
             self._refusal = str(error)
             rospy.logerr("Nothing is changed: %s", error)
@@ -74,3 +74,7 @@ class Controls:
             return TriggerResponse(False, str(error))
         rospy.loginfo("The tracks are ended, as asked; new ones begin.")
         return TriggerResponse(True, "New tracks begin; the faces so far stay covered for a moment.")
+
+
+def _shown(name, value) -> str:
+    return "%s=%g" % (name, value) if isinstance(value, float) else "%s=%s" % (name, value)

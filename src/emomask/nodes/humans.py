@@ -2,7 +2,7 @@
 
 import random
 import string
-from typing import Dict, NamedTuple
+from typing import Dict, List
 
 import cv2
 import numpy as np
@@ -14,8 +14,10 @@ from hri_msgs.msg import (
     NormalizedPointOfInterest2D,
     NormalizedRegionOfInterest2D,
 )
+from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
+from emomask.errors import SettingsError
 from emomask.faces import EMOTIONS, Box, Face, Masked
 from emomask.nodes.messages import array_to_image, copied
 
@@ -31,20 +33,23 @@ EXPRESSIONS = {
 }
 PUPILS = 2  # the last points of REP-155's 70, which are not found here
 CROP_SIZE = 128  # pixels, REP-155's default
+LARGEST_CROP = 4096
 
 
 class Humans:
-    """``/humans/faces/tracked``, and ``roi``, ``landmarks``, ``expression`` and ``cropped`` in each ``/humans/faces/ID``.
+    """``/humans/faces/tracked``; ``roi``, ``landmarks``, ``expression`` and ``cropped`` in each ``/humans/faces/ID``.
 
     An ID belongs to a track: f and five letters, drawn anew at each start, because REP-155's IDs are not to be kept.
     What belongs to a face is gone when it is no longer covered. ``cropped`` is cut from the *masked* picture: it shows
     the emoji, scaled into ``/humans/faces/width`` by ``/humans/faces/height`` pixels (128) with black around it.
     Valence and arousal are not estimated and stay zero; both pupils have the confidence 0.
+
+    Raises SettingsError when the size of the crops is none.
     """
 
     def __init__(self):
         self._root = rospy.resolve_name("/humans/faces")
-        self._size = tuple(int(rospy.get_param(self._root + name, CROP_SIZE)) for name in ("/width", "/height"))
+        self._size = (_crop_side(self._root + "/width"), _crop_side(self._root + "/height"))
         self._tracked = rospy.Publisher(self._root + "/tracked", IdsList, queue_size=1)
         self._faces: Dict[int, _Topics] = {}
         self._random = random.SystemRandom()
@@ -68,6 +73,8 @@ class Humans:
 
     def rest(self) -> None:
         """See ``Standard``."""
+        if not self._faces:
+            return
         for topics in self._faces.values():
             topics.leave()
         self._faces.clear()
@@ -100,23 +107,32 @@ class Humans:
 create = Humans
 
 
-class _Topics(NamedTuple):
-    """One face's ID and publishers."""
+class _Topics:
+    """The publishers of one face, whose ID is ``name``, below the namespace ``root``."""
 
-    name: str
-    roi: rospy.Publisher
-    landmarks: rospy.Publisher
-    expression: rospy.Publisher
-    cropped: rospy.Publisher
+    def __init__(self, root: str, name: str):
+        self.name = name
+        start = "%s/%s/" % (root, name)
+        self.roi = rospy.Publisher(start + "roi", NormalizedRegionOfInterest2D, queue_size=1)
+        self.landmarks = rospy.Publisher(start + "landmarks", FacialLandmarks, queue_size=1)
+        self.expression = rospy.Publisher(start + "expression", Expression, queue_size=1)
+        self.cropped = rospy.Publisher(start + "cropped", Image, queue_size=1)
 
     @property
-    def publishers(self):
-        return self[1:]
+    def publishers(self) -> List[rospy.Publisher]:
+        return [self.roi, self.landmarks, self.expression, self.cropped]
 
     def leave(self) -> None:
         """Unregister all publishers."""
         for publisher in self.publishers:
             publisher.unregister()
+
+
+def _crop_side(name: str) -> int:
+    value = rospy.get_param(name, CROP_SIZE)
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= LARGEST_CROP:
+        raise SettingsError("%s must be a whole number from 1 to %d, not %r." % (name, LARGEST_CROP, value))
+    return value
 
 
 def _crop(image: np.ndarray, box: Box, width: int, height: int) -> np.ndarray:

@@ -16,7 +16,7 @@ from sensor_msgs.msg import CompressedImage, Image
 from emomask import Masked, Masker, Settings
 from emomask.errands import Errands
 from emomask.errors import EmomaskError, FrameError
-from emomask.health import Level, Meter, judged
+from emomask.health import SILENCE, Level, Meter, judged
 from emomask.mailbox import Mailbox
 from emomask.msg import Faces
 from emomask.nodes.controls import Controls
@@ -141,8 +141,7 @@ class Listener:
         self._mailbox.close()
         for thread in (self._worker, self._watcher):
             thread.join(5.0)
-        for standard in self._also:
-            standard.rest()
+        self._rest()
 
     def _receive(self, message) -> None:
         self._arrived = time.monotonic()
@@ -171,6 +170,8 @@ class Listener:
             self._errands.run()
             if not self._wanted() or arrival is None:
                 yield None
+                if self._idle or (self._arrived and time.monotonic() - self._arrived > SILENCE):
+                    self._rest()
                 self._busy_since = None
                 continue
             message = arrival.message
@@ -199,14 +200,17 @@ class Listener:
             or any(standard.is_wanted() for standard in self._also)
         )
         if idle and not self._idle:
-            self._faces_now = 0
-            for standard in self._also:
-                standard.rest()
             rospy.loginfo("Nobody subscribes to %s: frames are not masked.", ", ".join(topic.name for topic in outputs))
         elif self._idle and not idle:
             rospy.loginfo("An output has a subscriber: frames are masked.")
         self._idle = idle
         return not idle
+
+    def _rest(self) -> None:
+        """No face is there any more: nobody wants frames, or none comes. May be called again."""
+        self._faces_now = 0
+        for standard in self._also:
+            standard.rest()
 
     def _decoded(self, message):
         frame = self._to_array(message)

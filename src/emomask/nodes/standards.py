@@ -23,7 +23,7 @@ class Standard(Protocol):
         """Publish what is known of a frame that was masked; ``header``: that of the frame."""
 
     def rest(self) -> None:
-        """Say that no face is there for now: nobody listens, or the node ends."""
+        """Say, once, that no face is there for now: nobody listens, no frame comes, or the node ends."""
 
 
 def standards(names: str) -> List[Standard]:
