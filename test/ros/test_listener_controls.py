@@ -18,7 +18,7 @@ from emomask.srv import SetStyle
 
 PERIOD = 0.05  # seconds between frames
 START = {"style": "solid", "margin": 0.1, "lookahead": 3, "detection_threshold": 0.15, "hold": 1.0, "smoothing": 0.5}
-START.update({"unsure": 0.35, "on_failure": "drop"})
+START.update({"unsure": 0.5, "on_failure": "drop"})
 
 
 class ListenerControlsTest(unittest.TestCase):
