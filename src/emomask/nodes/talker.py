@@ -12,9 +12,11 @@ from std_msgs.msg import Header
 from std_srvs.srv import Trigger, TriggerResponse
 
 from emomask.errors import EmomaskError, SourceError
+from emomask.health import Level, Meter, judged
 from emomask.media.capture import CaptureThread
 from emomask.media.sources import Captured, SourceSettings
 from emomask.nodes.calibration import Calibration
+from emomask.nodes.diagnostics import Diagnostics, Status, figures_as_values
 from emomask.nodes.log import forward_core_log
 from emomask.nodes.messages import array_to_compressed, array_to_image, check_cv_bridge
 from emomask.nodes.parameters import read_parameters
@@ -90,6 +92,7 @@ class Talker:
         self._raw = rospy.Publisher(topic, Image, queue_size=1)
         self._compressed = rospy.Publisher(topic + "/compressed", CompressedImage, queue_size=1)
         self._info = rospy.Publisher("camera_info", CameraInfo, queue_size=1)
+        self._meter = Meter()
 
         # Whoever publishes or opens and releases the source holds it: nothing is published once it was released.
         self._switch = threading.Lock()
@@ -99,6 +102,7 @@ class Talker:
             rospy.Service("~start_capture", Trigger, self._start_capture),
             rospy.Service("~stop_capture", Trigger, self._stop_capture),
         ]
+        Diagnostics(self._capture.description, {"capture": self._capture_status})
 
     def run(self) -> None:
         """Publish until the source ends or the node is shut down. Raises SourceError when the source fails for good."""
@@ -177,6 +181,7 @@ class Talker:
 
     def _publish(self, captured: Captured) -> None:
         self._last_frame = time.monotonic()
+        self._meter.arrived()
         if not self._due(captured.grabbed):
             return
         stamp = self._stamp(captured.grabbed)
@@ -195,6 +200,7 @@ class Talker:
         if self._compressed.get_num_connections():
             self._compressed.publish(array_to_compressed(captured.image, header, self._settings.jpeg_quality))
         self._published += 1
+        self._meter.published((rospy.Time.now() - stamp).to_sec(), time.monotonic() - captured.grabbed)
 
     def _due(self, grabbed: float) -> bool:
         """Whether a frame grabbed then is to be published under ``publish_rate``."""
@@ -216,6 +222,19 @@ class Talker:
         age = rospy.Duration.from_sec(time.monotonic() - grabbed + self._settings.capture_delay)
         # A simulated clock may have begun after the grab.
         return now - age if now.to_sec() > age.to_sec() else now
+
+    def _capture_status(self) -> Status:
+        self._meter.dropped_so_far(self._capture.dropped)
+        figures = self._meter.figures()
+        level, message = judged(figures, self._capture.description)
+        if self._capture.last_error:
+            level, message = Level.ERROR, self._capture.last_error
+        elif self._stopped:
+            level, message = Level.OK, "Released by ~stop_capture"
+        elif self._capture.paused or (self._settings.wait_for_subscriber and not figures.begun):
+            level, message = Level.OK, "Waiting for a subscriber"
+        size = "%dx%d" % self._size if self._size else "none yet"
+        return Status(level, message, {"source": self._capture.description, "size": size, **figures_as_values(figures)})
 
     def _report_rate(self) -> None:
         if not self._report.ready():
