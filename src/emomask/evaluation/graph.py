@@ -79,9 +79,7 @@ class Graph:
         return float(np.mean([sample.cores[node] for sample in self.samples]))
 
 
-def measure_graph(
-    settings: Settings, size: Tuple[int, int], fps: float, seconds: float, period: float = 5.0
-) -> Graph:
+def measure_graph(settings: Settings, size: Tuple[int, int], fps: float, seconds: float, period: float = 5.0) -> Graph:
     """Play the demo clip in ``size`` at ``fps`` through real nodes for ``seconds``, with a sample each ``period``.
 
     The talker plays a video file, again and again, and so decodes it, as it would the pictures of a camera. Raises
@@ -95,9 +93,7 @@ def measure_graph(
         width, height = size
         processes.start("onlooker", "image:=/camera/image_masked")
         # It plays once somebody listens, so that nothing is decoded before.
-        processes.start(
-            "talker", "__ns:=camera", "_source:=%s" % clip, "_loop:=true", "_wait_for_subscriber:=true"
-        )
+        processes.start("talker", "__ns:=camera", "_source:=%s" % clip, "_loop:=true", "_wait_for_subscriber:=true")
         given = ["_%s:=%s" % (name, value) for name, value in settings.as_dict().items() if value != ""]
         given += ["_warm_up_width:=%d" % width, "_warm_up_height:=%d" % height]
         started = time.monotonic()
@@ -128,6 +124,47 @@ def measure_graph(
             )
             usage = now
         return graph
+
+
+def graph_table(graphs: Sequence[Graph]) -> str:
+    """``graphs`` for people."""
+    head = ("size", "in", "frames/s", "age ms", "p95", "beyond", "p95", "MB", "first s", *NODES)
+    lines = ["%-10s %5s %8s %7s %7s %7s %7s %6s %8s %8s %8s %8s" % head]
+    for graph in graphs:
+        lines.append(
+            "%-10s %5.0f %8.1f %7.0f %7.0f %7.0f %7.0f %6.0f %8.1f %8.2f %8.2f %8.2f"
+            % (
+                "%dx%d" % graph.size, graph.fps, graph.rate, graph.age(50), graph.age(95), graph.beyond(50),
+                graph.beyond(95), graph.memory("listener"), graph.first, *(graph.cores(node) for node in NODES),
+            )
+        )  # fmt: skip
+    lines += [
+        "",
+        "age: median, from the grab to the arrival at a subscriber; beyond: without the %.0f ms that the lookahead "
+        "takes; MB: the listener's" % (graphs[0].late * 1000),
+        "most resident memory; first: from its start to its first masked frame; then the cores that each node kept busy.",
+    ]
+    return "\n".join(lines)
+
+
+def graph_figures(graphs: Sequence[Graph]) -> Dict[str, float]:
+    """``graphs`` as one flat object: ``WIDTHxHEIGHT_ros_fps`` and so on."""
+    figures: Dict[str, float] = {}
+    for graph in graphs:
+        start = "%dx%d_ros_" % graph.size
+        figures[start + "input_fps"] = graph.fps
+        figures[start + "fps"] = graph.rate
+        figures[start + "age_median_ms"] = graph.age(50)
+        figures[start + "age_p95_ms"] = graph.age(95)
+        figures[start + "beyond_lookahead_median_ms"] = graph.beyond(50)
+        figures[start + "beyond_lookahead_p95_ms"] = graph.beyond(95)
+        figures[start + "first_frame_s"] = graph.first
+        figures[start + "listener_mb_first"] = graph.samples[0].memory["listener"]
+        figures[start + "listener_mb_last"] = graph.samples[-1].memory["listener"]
+        for node in NODES:
+            figures[start + node + "_mb"] = graph.memory(node)
+            figures[start + node + "_cores"] = graph.cores(node)
+    return figures
 
 
 def _write_clip(path: Path, size: Tuple[int, int], fps: float) -> None:

@@ -118,8 +118,8 @@ def evaluate_speed(
 ) -> Dict[str, Times]:
     """The times of the chain on each scene, by its name; and of the tools in ``peers`` (see ``create_peers``).
 
-    All tools get the same ``frames`` frames, ``rounds`` times over, and take turns after every ``BLOCK`` of them, so that
-    whatever else loads the machine loads them alike. A tool that needs more than ``SLOW`` seconds for a frame gets but
+    All tools get the same ``frames`` frames, ``rounds`` times over, and take turns after every ``BLOCK`` of them, so
+    that whatever else loads the machine loads them alike. A tool that needs more than ``SLOW`` seconds for a frame gets but
     one frame in a round, and no scene of ``crowds``. Raises SettingsError for an unknown peer, ModelError for one that
     is missing.
     """
@@ -138,9 +138,7 @@ def evaluate_speed(
     return result
 
 
-def _measured(
-    scene: Scene, own: _Own, others: Mapping[str, Work], slow: Collection[str], rounds: int
-) -> Times:
+def _measured(scene: Scene, own: _Own, others: Mapping[str, Work], slow: Collection[str], rounds: int) -> Times:
     own.begin(scene)
     times = Times({name: [] for name in (OWN, *others)}, {stage: [] for stage in STAGES})
     own.work(scene.frames[0], None)

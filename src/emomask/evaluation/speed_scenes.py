@@ -71,9 +71,9 @@ def crowd_scene(people: int, count: int) -> Scene:
     portrait = np.ascontiguousarray(data.astronaut()[top:bottom, left:right, ::-1])
     rows = max(1, int(math.sqrt(people * height / width)))
     columns = math.ceil(people / rows)
-    # A lone face would fill the frame, which no camera shows: no face is larger than a third of the height.
-    scale = min(width / columns / portrait.shape[1], height / rows / portrait.shape[0], 0.5 * height / portrait.shape[0])
-    scale *= 0.9
+    # A lone face would fill the frame, which few cameras show: none is larger than half of the height.
+    room = min(width / columns / portrait.shape[1], height / max(rows, 2) / portrait.shape[0])
+    scale = 0.9 * room
     places = [
         ((column + 0.5) * width / columns, (row + 0.5) * height / rows)
         for row in range(rows)
@@ -88,7 +88,11 @@ def crowd_scene(people: int, count: int) -> Scene:
             half = (portrait.shape[1] * scale / 2, portrait.shape[0] * scale / 2)
             matrix = np.array([[scale, 0, x - half[0] + shift], [0, scale, y - half[1]]])
             cv2.warpAffine(
-                portrait, matrix, CROWD_SIZE, frame, cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR,
+                portrait,
+                matrix,
+                CROWD_SIZE,
+                frame,
+                cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR,
                 cv2.BORDER_TRANSPARENT,
             )
             boxes.append(Box(x - half[0] + shift, y - half[1], x + half[0] + shift, y + half[1]))
