@@ -13,7 +13,7 @@ from emomask.masks.cover import Cover
 from emomask.masks.styles import pixelated_frame
 from emomask.perception.follow import Sight, backwards
 from emomask.perception.perceiver import Perceiver, check_frame
-from emomask.perception.scene import SceneCuts
+from emomask.perception.scene import SceneChanges
 from emomask.perception.tracking import Tracker
 from emomask.settings import Settings
 
@@ -54,7 +54,7 @@ class Masker:
     def reset(self) -> None:
         """Forget all tracks: the next frame begins a new stream."""
         self._tracker = Tracker(self.settings)
-        self._cuts = SceneCuts()
+        self._scene = SceneChanges()
 
     def warm_up(self, height: int, width: int) -> None:
         """Run every network once on an empty picture of this size, so that the first frame is as quick as the next."""
@@ -133,16 +133,15 @@ class Masker:
 
     def _followed(self, frame: np.ndarray, time: float) -> Sight:
         perceiver, tracker = self._perceiver, self._tracker
-        begins = self._cuts.is_next(frame)
-        if begins:
-            tracker.part()
+        change = self._scene.next(frame)
+        tracker.go_on(change)
         found = perceiver.detect(frame, tracker.threshold, is_picture=False)
         detections = [one for one in found if tracker.matters(one.score, one.box, time)]
         former = [tracker.landmarks_near(detection.box, time) for detection in detections]
         tracks = tracker.update(perceiver.faces(frame, detections, former), time, frame.shape[:2])
         due = [track for track in tracks if track.emotion_is_due(time)]
         tracker.feel(due, perceiver.emotions(frame, [track.face for track in due]), time)
-        return Sight(time, [track.face for track in tracks], begins=begins)
+        return Sight(time, [track.face for track in tracks], change=change)
 
     def _chosen(self, faces: List[Face]) -> List[Face]:
         """Those of ``faces`` that the settings do not spare; nothing is told of the others."""

@@ -7,6 +7,7 @@ from test_geometry import turned_face
 from emomask import Face, Settings
 from emomask.masks.region import face_box
 from emomask.perception.follow import Sight, backwards, forwards
+from emomask.perception.scene import Change
 
 RATE = 10.0
 SIZE = 200, 300
@@ -62,6 +63,26 @@ def test_a_gap_is_covered_from_both_sides():
     for x in (50, 70):
         wanted = a_face(x).box
         assert middle.box.intersection(wanted).area > 0.9 * wanted.area
+
+
+def test_a_face_that_a_jolt_brings_is_covered_where_it_will_be_found():
+    # The camera is jolted by 100 pixels before frame 5; the face is missed there and found two frames later.
+    found = [60] * 5 + [None] * 2 + [160] * 5
+    jolt = Change(x=100.0)
+    sights = [
+        Sight(index / RATE, [a_face(place)] if place else [], change=jolt if index == 5 else Change())
+        for index, place in enumerate(found)
+    ]
+    there = list(forwards(Settings(), SIZE, sights))
+    back = list(backwards(Settings(), SIZE, reversed(there)))[::-1]
+    assert {face.track_id for sight in back for face in sight.faces} == {1}
+    for sight in back[5:7]:
+        assert sight.faces[0].box.intersection(a_face(160).box).area > 0.9 * a_face(160).box.area
+    # Seen backwards alone, too: the face was missed before the jolt.
+    sights[:5] = [Sight(index / RATE, []) for index in range(5)]
+    there = list(forwards(Settings(), SIZE, sights))
+    back = list(backwards(Settings(), SIZE, reversed(there)))[::-1]
+    assert back[4].faces[0].box.center[0] == pytest.approx(60, abs=2)
 
 
 def test_two_faces_stay_apart():

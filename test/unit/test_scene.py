@@ -1,14 +1,19 @@
-"""Where another scene begins."""
+"""Where another scene begins, and where the camera is jolted."""
 
+import cv2
 import numpy as np
 import pytest
 
-from emomask.perception.scene import SceneCuts
+from emomask.perception.scene import Change, SceneChanges
+
+
+def changes(*frames):
+    scenes = SceneChanges()
+    return [scenes.next(frame) for frame in frames]
 
 
 def cuts(*frames):
-    scenes = SceneCuts()
-    return [scenes.is_next(frame) for frame in frames]
+    return [change.is_cut for change in changes(*frames)]
 
 
 def gradient(height=480, width=640, axis=1):
@@ -39,3 +44,20 @@ def test_a_shaken_camera_is_none(astronaut):
 def test_an_even_picture_is_none(astronaut, level):
     even = np.full_like(astronaut, level)
     assert cuts(astronaut, even, even, astronaut) == [False] * 4
+
+
+@pytest.mark.parametrize("x, y", [(120, 0), (-90, 60), (0, -130)])
+@pytest.mark.parametrize("light", [1.0, 0.6])
+def test_a_jolt_is_told_with_its_shift(astronaut, x, y, light):
+    # Two views of one picture: the camera is knocked aside and sees what is beside the first view, too.
+    scene = cv2.resize(astronaut, (960, 960))
+    before, after = (scene[200 - top : 680 - top, 150 - left : 790 - left] for left, top in ((0, 0), (x, y)))
+    _, jolt, still = changes(before, np.uint8(after * light), np.uint8(after * light))
+    assert not jolt.is_cut and (jolt.x, jolt.y) == (pytest.approx(x, abs=6), pytest.approx(y, abs=6))
+    assert still == Change()
+
+
+def test_what_moves_before_a_still_camera_is_no_jolt(astronaut):
+    board = astronaut.copy()
+    board[:, 100:300] = np.where(np.arange(512) // 12 % 2, 90, 160)[:, None, None]
+    assert changes(astronaut, board, astronaut) == [Change()] * 3

@@ -4,6 +4,7 @@ from test_geometry import turned_face
 
 from emomask import EMOTIONS, Face, Settings
 from emomask.masks.region import face_box
+from emomask.perception.scene import Change
 from emomask.perception.tracking import Tracker
 
 SIZE = (480, 640)
@@ -163,3 +164,35 @@ def test_the_emotion_stays_while_a_face_is_held():
         tracker.feel([track], probabilities("fear")[None], index / 30)
     (track,) = tracker.update([], 5 / 30, SIZE)
     assert track.face.held and track.face.emotion == "fear"
+
+
+def test_a_face_that_leaves_past_the_edge_keeps_its_size():
+    tracker = Tracker(Settings())
+    run(tracker, [[face_at(60, 200, width=100)]] * 10)
+    # Less and less of it is found, as a smaller face.
+    parts = [[face_at(60 - 3 * step, 200, width=100 - 5 * step)] for step in range(10)]
+    (face,) = run(tracker, parts, start=10 / 30)[-1]
+    whole, part = face_at(60, 200, width=100).box, face_at(33, 200, width=55).box
+    assert (face.box.width, face.box.height) == pytest.approx((whole.width, whole.height), abs=0.1)
+    # It goes on beyond the edge, not further into the picture.
+    assert face.box.right == pytest.approx(part.right) and face.box.center[1] == pytest.approx(part.center[1])
+
+
+def test_a_face_within_the_frame_may_get_smaller():
+    tracker = Tracker(Settings())
+    run(tracker, [[face_at(300, 200, width=100)]] * 10)
+    (face,) = run(tracker, [[face_at(300, 200, width=70)]], start=10 / 30)[0]
+    assert face.box.width == pytest.approx(face_at(300, 200, width=70).box.width)
+
+
+def test_a_jolt_takes_all_faces_along():
+    tracker = Tracker(Settings())
+    run(tracker, [[face_at(200, 200), face_at(400, 200)]] * 10)
+    tracker.go_on(Change(x=150.0, y=-20.0))
+    # One of them is found where the jolt has moved it, the other is not.
+    found, held = run(tracker, [[face_at(350, 180)]], start=10 / 30)[0]
+    assert (found.track_id, found.held, held.track_id, held.held) == (1, False, 2, True)
+    assert held.box.center == pytest.approx(np.add(face_at(400, 200).box.center, (150, -20)), abs=1)
+    # A jolt is not their own motion.
+    (_, later) = run(tracker, [[face_at(350, 180)]], start=20 / 30)[0]
+    assert later.box.center == pytest.approx(held.box.center, abs=1)

@@ -1,5 +1,6 @@
 """The first step with a video: run the networks on every frame and write down what they see."""
 
+import json
 from typing import Callable, Iterable, List
 
 import numpy as np
@@ -14,11 +15,11 @@ from emomask.offline.records import RecordWriter
 from emomask.perception.detection import Detection
 from emomask.perception.follow import Sight
 from emomask.perception.perceiver import Perceiver, check_frame
-from emomask.perception.scene import SceneCuts
+from emomask.perception.scene import Change, SceneChanges
 from emomask.perception.tracking import Tracker
 
-COLUMNS = ("ticks", "error", "faces", "begins")
-BEGINS = "begins"  # kept beside the rows: whether the frame after them begins another scene
+COLUMNS = ("ticks", "error", "faces", "change")
+CHANGE = "change"  # kept beside the rows: how the frame after them goes on
 UNFELT = np.full(len(EMOTIONS), np.nan, np.float32)  # probabilities of a face whose emotion was not looked at
 
 
@@ -41,11 +42,11 @@ def look(
         for frame, future in detected:
             if piece.end is not None and frame.pts >= piece.end:
                 beyond = mark_of(frame)
-                log.about[BEGINS] = looker.begins(frame.image)
+                log.about[CHANGE] = looker.change(frame.image)
                 break
             first = first or mark_of(frame)
             sight = looker.sight(frame.image, frame.time, future.result)
-            log.add(count, frame.pts, sight.error, packed(sight.faces), int(sight.begins))
+            log.add(count, frame.pts, sight.error, packed(sight.faces), json.dumps(sight.change))
             count += 1
             progress()
     return Looked(count, first, beyond)
@@ -58,11 +59,11 @@ class Looker:
         self._perceiver = perceiver
         # Saves work on landmarks and emotions; which face is whose is decided later.
         self._tracker = Tracker(perceiver.settings)
-        self._cuts = SceneCuts()
+        self._scene = SceneChanges()
 
-    def begins(self, image: np.ndarray) -> bool:
-        """Whether another scene begins with this frame; to be asked once for each, in order (``sight`` does)."""
-        return self._cuts.is_next(image)
+    def change(self, image: np.ndarray) -> Change:
+        """How this frame goes on from the one before; to be asked once for each, in order (``sight`` does)."""
+        return self._scene.next(image)
 
     def detect(self, image: np.ndarray) -> List[Detection]:
         """The detections in a frame; may be called from several threads, for frames that come later."""
@@ -76,11 +77,10 @@ class Looker:
         ``error`` instead of faces.
         """
         perceiver, tracker = self._perceiver, self._tracker
-        begins = False
+        change = Change()
         try:
-            begins = self.begins(image)
-            if begins:
-                tracker.part()
+            change = self.change(image)
+            tracker.go_on(change)
             found = detections()
             former = [tracker.landmarks_near(detection.box, time) for detection in found]
             faces = perceiver.faces(image, found, former)
@@ -89,7 +89,7 @@ class Looker:
             felt = perceiver.emotions(image, [track.face for track in due])
             tracker.feel(due, felt, time)
         except Exception as failure:  # whatever it is, this frame is withheld and the others are masked
-            return Sight(time, [], described(failure), begins)
+            return Sight(time, [], described(failure), change)
         probabilities = {id(track.face): values for track, values in zip(due, felt)}
         return Sight(
             time,
@@ -97,5 +97,5 @@ class Looker:
                 Face(face.box, face.landmarks, face.score, probabilities=probabilities.get(id(face), UNFELT))
                 for face in faces
             ],
-            begins=begins,
+            change=change,
         )

@@ -33,9 +33,10 @@ from emomask.offline.report import Frame, open_report, read_report
 from emomask.offline.work_folder import WorkFolder, state_of
 from emomask.perception.follow import Sight, backwards, forwards
 from emomask.perception.perceiver import Perceiver
+from emomask.perception.scene import Change
 
-_VERSION = 2  # of what the steps leave; what another one has left is not taken up
-_SIGHT = ("time", "error", "faces", "begins")
+_VERSION = 3  # of what the steps leave; what another one has left is not taken up
+_SIGHT = ("time", "error", "faces", "change")
 _FRAME = ("frame",)
 _DEPTH = 3  # frames that are read ahead
 _CLOSE = 1e-3  # seconds by which the times in a report may be off
@@ -115,7 +116,7 @@ class MovieMasker:
             with RecordWriter(folder.followed(piece), _SIGHT) as writer, Records(folder.looked(piece)) as log:
                 for index in range(log.about["frames"]):
                     sight = next(sights)
-                    writer.add(index, sight.time, sight.error, packed(sight.faces), int(sight.begins))
+                    writer.add(index, sight.time, sight.error, packed(sight.faces), json.dumps(sight.change))
                     number += 1
         sights = backwards(settings, size, _followed(folder, division))
         for piece in reversed(division.pieces):
@@ -279,17 +280,17 @@ def _about(path: Path) -> dict:
 
 
 def _looked(folder: WorkFolder, division: Division, time_base) -> Iterator[Sight]:
-    begins_piece = False  # whoever looked at a piece does not know the frame before it
+    into = Change()  # the next piece: whoever looked at it does not know the frame before it
     for piece in division.pieces:
         with Records(folder.looked(piece)) as log:
-            for number, ticks, error, faces, begins in log:
-                is_cut = bool(begins) if number else begins_piece
-                yield Sight(float(ticks * time_base), unpacked(faces), error, is_cut)
-            begins_piece = log.about.get(look.BEGINS, False)
+            for number, ticks, error, faces, change in log:
+                known = Change(*json.loads(change)) if number else into
+                yield Sight(float(ticks * time_base), unpacked(faces), error, known)
+            into = Change(*log.about.get(look.CHANGE, ()))
 
 
 def _followed(folder: WorkFolder, division: Division) -> Iterator[Sight]:
     for piece in reversed(division.pieces):
         with Records(folder.followed(piece)) as log:
-            for _, time, error, faces, begins in reversed(log):
-                yield Sight(time, unpacked(faces), error, bool(begins))
+            for _, time, error, faces, change in reversed(log):
+                yield Sight(time, unpacked(faces), error, Change(*json.loads(change)))

@@ -6,18 +6,19 @@ from typing import Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple
 import numpy as np
 
 from emomask.faces import Face
+from emomask.perception.scene import Change
 from emomask.perception.tracking import Tracker
 from emomask.settings import Settings
 
 
 class Sight(NamedTuple):
-    """What is known of one frame: its time in seconds, its faces, why it could not be understood if so, and whether
-    another scene begins with it."""
+    """What is known of one frame: its time in seconds, its faces, why it could not be understood if so, and how it goes
+    on from the frame before."""
 
     time: float
     faces: List[Face]
     error: Optional[str] = None
-    begins: bool = False
+    change: Change = Change()
 
 
 def forwards(settings: Settings, size: Tuple[int, int], sights: Iterable[Sight]) -> Iterator[Sight]:
@@ -28,8 +29,7 @@ def forwards(settings: Settings, size: Tuple[int, int], sights: Iterable[Sight])
     """
     tracker = Tracker(settings)
     for sight in sights:
-        if sight.begins:
-            tracker.part()
+        tracker.go_on(sight.change)
         if sight.error is not None:
             yield sight
             continue
@@ -68,8 +68,9 @@ def backwards(settings: Settings, size: Tuple[int, int], sights: Iterable[Sight]
             if later.track_id not in seen:
                 former, added = faces.get(later.track_id), _as(later, track.face)
                 faces[later.track_id] = _joined(former, added) if former else added
-        if sight.begins:
+        if sight.change.is_cut:
             tracker.forget()
+        tracker.move(-sight.change.x, -sight.change.y)
         yield sight._replace(faces=[faces[track_id] for track_id in sorted(faces)])
 
 

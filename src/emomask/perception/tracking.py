@@ -8,6 +8,7 @@ import lap
 import numpy as np
 
 from emomask.faces import EMOTIONS, NEUTRAL, Box, Face, shown_emotion
+from emomask.perception.scene import Change
 from emomask.settings import Settings
 
 # A detection weaker than a new face needs still continues a face that is already followed (ByteTrack, Zhang et al.,
@@ -28,6 +29,7 @@ UNSURE_SLACK = 0.05  # an emotion that is shown gives way to neutral when it is 
 EMOTION_PERIOD = 0.09  # seconds between two looks at the emotion of a face: about ten a second, one for a slow stream
 MAX_DISTANCE = 0.75  # centres further apart than this fraction of the face's size are different faces
 UNLIKE = 10.0  # the most that two boxes can differ, in units of what still may be the same face
+EDGE = 0.1  # a box that comes so near to the frame's edge, over its longer side, may be of a face that is cut off
 SAME_PLACE = 0.3  # intersection over union from which a detection is where a face is expected
 
 
@@ -44,6 +46,7 @@ class Track:
         self.velocity = np.zeros(2)  # pixels per second
         self.felt: Optional[float] = None  # when its emotion was last looked at
         self._last_center = np.array(face.box.center)
+        self._whole = face.box.width, face.box.height  # when it was last found
 
     def predicted(self, time: float) -> Box:
         """Where the face's box is expected at ``time``."""
@@ -53,8 +56,15 @@ class Track:
         elapsed = max(0.0, time - self.time)
         return self.velocity * COASTING * (1 - math.exp(-elapsed / COASTING))
 
-    def found(self, face: Face, time: float) -> None:
-        """Take over the detection ``face`` made at ``time``."""
+    def move(self, shift: np.ndarray) -> None:
+        """Take the face along with a picture that is shifted, without counting that as its motion."""
+        self._last_center = self._last_center + shift
+        self.face = _moved(self.face, shift)
+
+    def found(self, face: Face, time: float, frame: Box) -> None:
+        """Take over the detection ``face`` made at ``time``; ``frame``: the box of the picture."""
+        face.box = _completed(face.box, self._whole, frame)
+        self._whole = face.box.width, face.box.height
         center = np.array(face.box.center)
         elapsed = time - self.seen
         if elapsed > 0:
@@ -73,12 +83,8 @@ class Track:
         elapsed = max(0.0, time - self.time)
         self.velocity = self.velocity * math.exp(-elapsed / COASTING)
         growth = LOST_GROWTH if self.hits > 1 else UNKNOWN_GROWTH
-        self.face = dataclasses.replace(
-            self.face,
-            box=self.face.box.moved(*shift).grown(growth * elapsed),
-            landmarks=(self.face.landmarks + shift).astype(np.float32),
-            held=True,
-        )
+        moved = _moved(self.face, shift)
+        self.face = dataclasses.replace(moved, box=moved.box.grown(growth * elapsed), held=True)
         self.time = time
 
     def patience(self, hold: float) -> float:
@@ -122,13 +128,22 @@ class Tracker:
         """End all tracks at once."""
         self.tracks, self._parted = [], []
 
-    def part(self) -> None:
-        """Another scene begins: no face of it is one of those so far, which stay covered for a moment all the same.
+    def go_on(self, change: Change) -> None:
+        """The next frame differs from the one before by ``change``.
 
-        They would be there again if it were no scene but a frame that is damaged, or a flash.
+        No face of another scene is one of those so far, which stay covered for a moment all the same: they would be
+        there again if it were no scene but a frame that is damaged, or a flash.
         """
-        self._parted += self.tracks
-        self.tracks = []
+        if change.is_cut:
+            self._parted += self.tracks
+            self.tracks = []
+        self.move(change.x, change.y)
+
+    def move(self, x: float, y: float) -> None:
+        """All of the picture has moved by so many pixels, and the faces with it."""
+        if x or y:
+            for track in self.tracks + self._parted:
+                track.move(np.array([x, y]))
 
     @property
     def threshold(self) -> float:
@@ -141,15 +156,15 @@ class Tracker:
         ``faces``: everything with a score from ``threshold`` on. A track ends when its face has left the frame or was
         missing for longer than it is held. Those of the scene before (see ``part``) come last.
         """
+        frame = Box(0, 0, size[1], size[0])
         matches, fresh = self._match(faces, time)
         for track, face in matches:
             if face is None:
                 track.missed(time)
             else:
-                track.found(face, time)
+                track.found(face, time, frame)
         for track in self._parted:
             track.missed(time)
-        frame = Box(0, 0, size[1], size[0])
         self.tracks = [track for track in self.tracks if self._stays(track, time, frame, self._hold)]
         parted_hold = min(PARTED_HOLD, self._hold)
         self._parted = [track for track in self._parted if self._stays(track, time, frame, parted_hold)]
@@ -198,6 +213,34 @@ class Tracker:
         if not self._may_continue(track, face.score):
             return UNLIKE
         return _unlikeness(track.predicted(time), face.box)
+
+
+def _completed(box: Box, whole: Tuple[float, float], frame: Box) -> Box:
+    """``box`` of a face that was of the size ``whole``, which it keeps where the edge of ``frame`` may cut it off.
+
+    What is found of a face that leaves the picture is smaller than what can still be seen of it.
+    """
+    slack = EDGE * max(box.width, box.height)
+    left, right = _stretched(box.left, box.right, whole[0], frame.left + slack, frame.right - slack)
+    top, bottom = _stretched(box.top, box.bottom, whole[1], frame.top + slack, frame.bottom - slack)
+    is_cut = box.left < frame.left + slack or box.right > frame.right - slack
+    is_cut = is_cut or box.top < frame.top + slack or box.bottom > frame.bottom - slack
+    return Box(left, top, right, bottom) if is_cut else box
+
+
+def _stretched(low: float, high: float, length: float, first: float, last: float) -> Tuple[float, float]:
+    """From ``low`` to ``high``, made as long as ``length``: beyond ``first`` or ``last`` if one is passed."""
+    missing = max(0.0, length - (high - low))
+    if low < first and high <= last:
+        return low - missing, high
+    if high > last and low >= first:
+        return low, high + missing
+    return low - missing / 2, high + missing / 2
+
+
+def _moved(face: Face, shift: np.ndarray) -> Face:
+    landmarks = (face.landmarks + shift).astype(np.float32)
+    return dataclasses.replace(face, box=face.box.moved(*shift), landmarks=landmarks)
 
 
 def _unlikeness(first: Box, second: Box) -> float:
