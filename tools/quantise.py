@@ -48,7 +48,7 @@ class Batches(CalibrationDataReader):
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", required=True, help="zip or folder with annotated pictures, as for evaluate detection")
+    parser.add_argument("--data", required=True, help="annotated pictures, as for emomask evaluate detection")
     parser.add_argument("--output", type=Path, required=True, metavar="FOLDER")
     parser.add_argument("--detect", action="store_true", help="also what the detector then finds in the pictures")
     options = parser.parse_args()

@@ -120,7 +120,9 @@ class Settings(Validated):
         0.35, "probability below which an emotion is not shown: the emoji is then the neutral one", low=0.0, high=1.0
     )
     device: str = setting("auto", "where the networks run", DEVICES)
-    threads: int = setting(0, "processor threads of the networks; 0: one for each core", low=0, high=256)
+    threads: int = setting(
+        0, "processor threads of a network; 0: one in the listener, else one for each core", low=0, high=256
+    )
     models: str = setting("", "folder with the ONNX files; empty: the ones that come with emomask")
     only: str = setting(
         "",

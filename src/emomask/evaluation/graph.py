@@ -142,7 +142,7 @@ def graph_table(graphs: Sequence[Graph]) -> str:
         "",
         "age: median, from the grab to the arrival at a subscriber; beyond: without the %.0f ms that the lookahead "
         "takes; MB: the listener's" % (graphs[0].late * 1000),
-        "most resident memory; first: from its start to its first masked frame; then the cores that each node kept busy.",
+        "most resident memory; first: from its start to its first masked frame; then the cores that each node used.",
     ]
     return "\n".join(lines)
 

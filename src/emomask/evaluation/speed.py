@@ -1,7 +1,7 @@
 """How long a frame takes: the chain and its stages, beside other tools and the physical limit, in one run."""
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Collection, Dict, List, Mapping, Sequence, Tuple
 
 import cv2
@@ -30,10 +30,14 @@ SLOW = 0.5  # seconds a frame from which a tool gets but one frame in a round, a
 
 @dataclass
 class Times:
-    """Seconds for each frame of a scene, by tool; and of the own chain, by stage. ``found``: faces in a frame, mean."""
+    """Seconds for each frame of a scene, by tool: on the clock, and of all processor cores together.
 
-    tools: Dict[str, List[float]] = field(default_factory=dict)
-    stages: Dict[str, List[float]] = field(default_factory=dict)
+    ``stages``: those of the own chain on the clock, by stage. ``true``, ``found``: faces in a frame, mean.
+    """
+
+    tools: Dict[str, List[float]]
+    processor: Dict[str, List[float]]
+    stages: Dict[str, List[float]]
     found: float = 0.0
     true: float = 0.0
 
@@ -44,6 +48,10 @@ class Times:
     def p95(self, tool: str) -> float:
         """Milliseconds in which 95 of 100 frames are done."""
         return float(np.percentile(self.tools[tool], 95)) * 1000
+
+    def busy(self, tool: str) -> float:
+        """Milliseconds of processor time a frame, median; other programs hardly change it."""
+        return float(np.median(self.processor[tool])) * 1000
 
     def ratio(self, tool: str) -> float:
         """How many times as long as the own chain ``tool`` takes, by the medians."""
@@ -88,8 +96,8 @@ class _Own:
         self._index = 0
         self._queue: List[Tuple[np.ndarray, float]] = []
         self._results = masker.stream(iter(self._next_frame, None))
-        for frame in scene.frames[-self._settings.lookahead - 1 : -1]:
-            self._queue.append((frame, self._time()))
+        for index in range(self._settings.lookahead):
+            self._queue.append((scene.frames[(index + 1) % len(scene.frames)], self._time()))
         self.faces: List[int] = []
 
     def _time(self) -> float:
@@ -119,9 +127,9 @@ def evaluate_speed(
     """The times of the chain on each scene, by its name; and of the tools in ``peers`` (see ``create_peers``).
 
     All tools get the same ``frames`` frames, ``rounds`` times over, and take turns after every ``BLOCK`` of them, so
-    that whatever else loads the machine loads them alike. A tool that needs more than ``SLOW`` seconds for a frame gets but
-    one frame in a round, and no scene of ``crowds``. Raises SettingsError for an unknown peer, ModelError for one that
-    is missing.
+    that whatever else loads the machine loads them alike. A tool that needs more than ``SLOW`` seconds for a frame gets
+    but one frame in a round, and no scene of ``crowds``. Raises SettingsError for an unknown peer, ModelError for one
+    that is missing.
     """
     others: Dict[str, Work] = {**create_peers(peers, settings), LIMIT: _limit}
     own = _Own(settings)
@@ -129,7 +137,7 @@ def evaluate_speed(
     slow = set()
     for width, height in sizes:
         scene = demo_scene(width, height, frames)
-        slow |= {name for name, work in others.items() if name in slow or _seconds(work, scene, 0) > SLOW}
+        slow |= {name for name, work in others.items() if name in slow or _spent(work, scene, 0)[0] > SLOW}
         result[scene.name] = _measured(scene, own, others, slow, rounds)
     others = {name: work for name, work in others.items() if name not in slow}
     for people in crowds:
@@ -140,32 +148,43 @@ def evaluate_speed(
 
 def _measured(scene: Scene, own: _Own, others: Mapping[str, Work], slow: Collection[str], rounds: int) -> Times:
     own.begin(scene)
-    times = Times({name: [] for name in (OWN, *others)}, {stage: [] for stage in STAGES})
+    names = (OWN, *others)
+    times = Times({name: [] for name in names}, {name: [] for name in names}, {stage: [] for stage in STAGES})
     own.work(scene.frames[0], None)
     own.faces.clear()
-    for _ in range(rounds):
-        for start in range(0, len(scene.frames), BLOCK):
-            block = range(start, min(start + BLOCK, len(scene.frames)))
+    for number in range(rounds):
+        # To and fro, so that the stream has no cut.
+        order = range(len(scene.frames))[:: -1 if number % 2 else 1]
+        for start in range(0, len(order), BLOCK):
+            block = order[start : start + BLOCK]
             for index in block:
                 before = dict(own.spent)
-                seconds = _seconds(own.work, scene, index)
+                seconds = _take(times, OWN, own.work, scene, index)
                 spent = {stage: own.spent[stage] - before[stage] for stage in STAGES}
                 spent["track"] = seconds - sum(spent.values())
-                times.tools[OWN].append(seconds)
                 for stage in STAGES:
                     times.stages[stage].append(spent[stage])
             for name, work in others.items():
                 for index in block if name not in slow else block[: start == 0]:
-                    times.tools[name].append(_seconds(work, scene, index))
+                    _take(times, name, work, scene, index)
     times.found = float(np.mean(own.faces))
     times.true = float(np.mean([len(faces) for faces in scene.faces]))
     return times
 
 
-def _seconds(work: Work, scene: Scene, index: int) -> float:
-    start = time.perf_counter()
+def _take(times: Times, name: str, work: Work, scene: Scene, index: int) -> float:
+    """Let ``work`` do a frame; notes what it takes, and returns the seconds on the clock."""
+    seconds, processor = _spent(work, scene, index)
+    times.tools[name].append(seconds)
+    times.processor[name].append(processor)
+    return seconds
+
+
+def _spent(work: Work, scene: Scene, index: int) -> Tuple[float, float]:
+    """Seconds on the clock and of the processor that ``work`` takes for a frame."""
+    clock, processor = time.perf_counter(), time.process_time()
     work(scene.frames[index], scene.faces[index])
-    return time.perf_counter() - start
+    return time.perf_counter() - clock, time.process_time() - processor
 
 
 def _limit(frame: np.ndarray, _) -> np.ndarray:
@@ -181,6 +200,7 @@ def figures_of(result: Mapping[str, Times]) -> Dict[str, float]:
             name = start + tool.replace(" (", "_").replace(")", "") + "_"
             figures[name + "median_ms"] = times.median(tool)
             figures[name + "p95_ms"] = times.p95(tool)
+            figures[name + "processor_ms"] = times.busy(tool)
             if tool != OWN:
                 figures[name + "ratio"] = times.ratio(tool)
         for stage, seconds in times.stages.items():
@@ -193,21 +213,21 @@ def figures_of(result: Mapping[str, Times]) -> Dict[str, float]:
 
 def speed_tables(result: Mapping[str, Times]) -> str:
     """``result`` for people."""
-    lines = ["%-12s %-28s %9s %9s %9s %8s" % ("scene", "tool", "median ms", "p95 ms", "frames/s", "times")]
+    head = ("scene", "tool", "median ms", "p95 ms", "cpu ms", "frames/s", "times")
+    lines = ["%-12s %-28s %9s %9s %9s %9s %8s" % head]
     for scene, times in result.items():
         for tool in times.tools:
             median = times.median(tool)
             ratio = "" if tool == OWN else "%.3g" % times.ratio(tool)
-            lines.append(
-                "%-12s %-28s %9.2f %9.2f %9.1f %8s" % (scene, tool, median, times.p95(tool), 1000 / median, ratio)
-            )
+            figures = (median, times.p95(tool), times.busy(tool), 1000 / median, ratio)
+            lines.append("%-12s %-28s %9.2f %9.2f %9.2f %9.1f %8s" % (scene, tool, *figures))
     lines += ["", "%-12s %6s %6s " % ("scene", "faces", "found") + " ".join("%9s" % stage for stage in STAGES)]
     for scene, times in result.items():
         stages = " ".join("%9.2f" % (np.mean(times.stages[stage]) * 1000) for stage in STAGES)
         lines.append("%-12s %6.1f %6.1f %s" % (scene, times.true, times.found, stages))
     lines += [
         "",
-        "times: how many times as long as emomask by the medians; limit: copying and converting the frame. "
-        "Stages: mean ms a frame.",
+        "cpu ms: median processor time of all cores; times: how many times as long as emomask by the medians on the",
+        "clock; limit: copying and converting the frame. Stages: mean ms a frame on the clock.",
     ]
     return "\n".join(lines)

@@ -79,23 +79,17 @@ def crowd_scene(people: int, count: int) -> Scene:
         for row in range(rows)
         for column in range(columns)
     ][:people]
+    half = (portrait.shape[1] * scale / 2, portrait.shape[0] * scale / 2)
+    picture = np.full((height, width, 3), (96, 112, 120), np.uint8)
+    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    small = cv2.resize(portrait, (int(2 * half[0]), int(2 * half[1])), interpolation=method)
+    for x, y in places:
+        left, top = int(x - half[0]), int(y - half[1])
+        picture[top : top + small.shape[0], left : left + small.shape[1]] = small
     frames, faces = [], []
     for index in range(count):
-        frame = np.full((height, width, 3), (96, 112, 120), np.uint8)
         shift = _SWAY * math.sin(2 * math.pi * index / 30)
-        boxes = []
-        for x, y in places:
-            half = (portrait.shape[1] * scale / 2, portrait.shape[0] * scale / 2)
-            matrix = np.array([[scale, 0, x - half[0] + shift], [0, scale, y - half[1]]])
-            cv2.warpAffine(
-                portrait,
-                matrix,
-                CROWD_SIZE,
-                frame,
-                cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR,
-                cv2.BORDER_TRANSPARENT,
-            )
-            boxes.append(Box(x - half[0] + shift, y - half[1], x + half[0] + shift, y + half[1]))
-        frames.append(frame)
-        faces.append(boxes)
+        moved = np.array([[1, 0, shift], [0, 1, 0]])
+        frames.append(cv2.warpAffine(picture, moved, CROWD_SIZE, borderMode=cv2.BORDER_REPLICATE))
+        faces.append([Box(x - half[0] + shift, y - half[1], x + half[0] + shift, y + half[1]) for x, y in places])
     return Scene("%d faces" % people if people > 1 else "1 face", frames, faces)
