@@ -5,7 +5,7 @@
 help:
 	@echo "make demo   install what is missing, mask the demo clip through ROS, save demo/masked.mp4"
 	@echo "make test   install what is missing, run all tests"
-	@echo "make lint   run ruff and catkin_lint"
+	@echo "make lint   run ruff, catkin_lint and hadolint"
 	@echo "make build  install and build only"
 	@echo "make clean  remove what the other targets made in this folder"
 
@@ -22,6 +22,7 @@ test:
 lint:
 	@bash tools/setup.sh test
 	.venv/bin/python3 -m ruff check .
+	.venv/bin/hadolint docker/*.Dockerfile
 	cd .ws/src/emomask && ROS_DISTRO=noetic "$(CURDIR)/.venv/bin/catkin_lint" -W2 --strict --offline .
 
 clean:

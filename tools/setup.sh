@@ -7,12 +7,13 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 root=$PWD
 
 # ROS and the tools that build a package with messages; pip brings OpenCV, NumPy and the networks' runtime.
+# std_srvs: the talker's services that start and stop the capture.
 # libimage-view-dev and libnodeletlib-tools hold the package.xml files without which ROS does not find image_view.
 packages=(
     catkin g++ libimage-view-dev libnodeletlib-tools librostest-dev libsensor-msgs-dev libstd-msgs-dev make
     python3-cv-bridge python3-pip python3-rosbag python3-roslaunch python3-rospy python3-rostest python3-setuptools
-    python3-venv python3-wheel ros-core ros-core-python-dev ros-image-view ros-message-generation ros-message-runtime
-    ros-sensor-msgs ros-std-msgs rosbash
+    python3-std-srvs python3-venv python3-wheel ros-core ros-core-python-dev ros-image-view ros-message-generation
+    ros-message-runtime ros-sensor-msgs ros-std-msgs ros-std-srvs rosbash
 )
 requirements=(-r requirements.txt)
 level="run"

@@ -9,6 +9,7 @@ import sys
 import threading
 from pathlib import Path
 
+from emomask.commands.cameras import add_cameras
 from emomask.commands.evaluate import add_evaluate
 from emomask.commands.options import add_settings, positive, settings_of, write_json
 from emomask.errors import EmomaskError, SettingsError
@@ -95,6 +96,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     add_settings(serve, WebSettings, Settings)
     serve.set_defaults(run=_serve)
+
+    add_cameras(commands)
 
     train = commands.add_parser("train", help="train a network")
     networks = train.add_subparsers(dest="network", metavar="NETWORK", required=True)

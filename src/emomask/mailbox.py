@@ -1,5 +1,6 @@
-"""A mailbox for one item, in which a newer item replaces the one that nobody has taken yet."""
+"""A mailbox for one item or a few, in which a newer item replaces the oldest one that nobody has taken yet."""
 
+import collections
 import threading
 from typing import Any, Optional
 
@@ -7,37 +8,45 @@ from typing import Any, Optional
 class Mailbox:
     """Hands the newest item from one thread to another, so that work that is slower than its input never lags.
 
+    ``capacity``: how many items may wait; with more than one they are taken in the order in which they came.
+
     Attributes
     ----------
     dropped: how many items were replaced before they were taken.
     """
 
-    def __init__(self):
+    def __init__(self, capacity: int = 1):
         self.dropped = 0
-        self._item = None
+        self._items = collections.deque()
+        self._capacity = capacity
         self._closed = False
         self._changed = threading.Condition()
 
     def put(self, item: Any) -> None:
-        """Leave ``item`` (not None), replacing an older one; never waits for the taker. Ignored once closed."""
+        """Leave ``item`` (not None), in the place of the oldest when all are taken; never waits. Not once closed."""
         with self._changed:
             if self._closed:
                 return
-            if self._item is not None:
+            if len(self._items) == self._capacity:
+                self._items.popleft()
                 self.dropped += 1
-            self._item = item
+            self._items.append(item)
             self._changed.notify()
 
     def take(self, timeout: float) -> Optional[Any]:
         """The item, or None when none came within ``timeout`` seconds or the mailbox is closed."""
         with self._changed:
-            self._changed.wait_for(lambda: self._item is not None or self._closed, timeout)
-            item, self._item = self._item, None
-            return item
+            self._changed.wait_for(lambda: self._items or self._closed, timeout)
+            return self._items.popleft() if self._items else None
+
+    def clear(self) -> None:
+        """Discard what waits."""
+        with self._changed:
+            self._items.clear()
 
     def close(self) -> None:
         """Discard what is left and wake every waiting ``take``."""
         with self._changed:
             self._closed = True
-            self._item = None
+            self._items.clear()
             self._changed.notify_all()

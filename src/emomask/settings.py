@@ -117,7 +117,7 @@ class Settings(Validated):
         "resnet42", "what classifies the emotion; cnn42: the paper's network, less accurate", EMOTION_NETWORKS
     )
     unsure: float = setting(
-        0.35, "probability below which an emotion is not shown: the emoji is then the neutral one", low=0.0, high=1.0
+        0.5, "probability below which an emotion is not shown: the emoji is then the neutral one", low=0.0, high=1.0
     )
     device: str = setting("auto", "where the networks run", DEVICES)
     threads: int = setting(

@@ -33,6 +33,10 @@ class NodeProcess:
     def running(self):
         return self._process.poll() is None
 
+    @property
+    def pid(self):
+        return self._process.pid
+
     def send_signal(self, number):
         """Send a signal (``signal.SIGSTOP`` ...)."""
         self._process.send_signal(number)

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from emomask.errors import SourceError
+from emomask.media import address, cameras
 from emomask.media import capture as capture_module
 from emomask.media.capture import CaptureThread
 from emomask.media.sources import SourceSettings
@@ -181,42 +182,174 @@ def test_a_stream_that_was_cut_is_taken_up_again():
     server.close()
 
 
-def test_a_camera_that_is_plugged_in_again_gets_its_settings_again(monkeypatch):
+class Camera:
+    """Stands for cv2.VideoCapture on a device that gives ``frames`` frames and is lost; notes what happens to it."""
+
+    frames = 10**6
     made = []
+    absent = ()
 
-    class Camera:
-        """A device that is lost after three frames, and away at the second attempt to open it."""
+    def __init__(self, target, *arguments):
+        self.target = target
+        self.made.append(self)
+        self.left, self.values, self.released = self.frames, {}, False
 
-        def __init__(self, *arguments):
-            made.append(self)
-            self.left, self.values = 3, {}
+    def isOpened(self):
+        return len(self.made) not in self.absent
 
-        def isOpened(self):
-            return len(made) != 2
+    def set(self, name, value):
+        self.values[name] = value
+        return True
 
-        def set(self, name, value):
-            self.values[name] = value
-            return True
+    def get(self, name):
+        return self.values.get(name, 0)
 
-        def get(self, name):
-            return self.values.get(name, 0)
+    def grab(self):
+        time.sleep(0.005)
+        self.left -= 1
+        return self.left >= 0
 
-        def grab(self):
-            self.left -= 1
-            return self.left >= 0
+    def retrieve(self):
+        return True, np.zeros((4, 4, 3), np.uint8)
 
-        def retrieve(self):
-            return True, np.zeros((4, 4, 3), np.uint8)
+    def release(self):
+        self.released = True
 
-        def release(self):
-            self.values["released"] = True
 
-    monkeypatch.setattr(cv2, "VideoCapture", Camera)
+@pytest.fixture
+def camera(monkeypatch):
+    """A kind of Camera for one test, by which OpenCV opens every device."""
+    kind = type("TestCamera", (Camera,), {"made": []})
+    monkeypatch.setattr(cv2, "VideoCapture", kind)
     monkeypatch.setattr(capture_module, "FIRST_PAUSE", 0.05)
-    with CaptureThread(SourceSettings(source="0", width=320, height=240)):
-        wait_until(lambda: len(made) >= 3 and made[2].values.get("released"), "a third device")
-    for device in (made[0], made[2]):
-        assert device.values[cv2.CAP_PROP_FRAME_WIDTH] == 320 and device.values["released"]
+    return kind
+
+
+def test_a_camera_that_is_plugged_in_again_gets_its_settings_again(camera):
+    camera.frames, camera.absent = 3, (2,)
+    with CaptureThread(SourceSettings(source="0", width=320, height=240, gain="7")) as capture:
+        wait_until(lambda: len(camera.made) >= 3 and camera.made[2].released, "a third device")
+        assert capture.reconnects >= 1
+        assert capture.grabbed >= 6
+    for device in (camera.made[0], camera.made[2]):
+        assert device.values[cv2.CAP_PROP_FRAME_WIDTH] == 320 and device.values[cv2.CAP_PROP_GAIN] == 7
+        assert device.released
+
+
+def test_a_camera_that_comes_back_with_another_number_is_found_by_its_id(camera, monkeypatch, tmp_path):
+    links = tmp_path / "v4l" / "by-id"
+    links.mkdir(parents=True)
+    for number in (0, 1):
+        (tmp_path / ("video%d" % number)).touch()
+    link = links / "usb-camera-index0"
+    link.symlink_to(tmp_path / "video0")
+    monkeypatch.setattr(cameras, "DEVICES", tmp_path)
+    monkeypatch.setattr(address, "_is_device", lambda path: path == str(link))
+    camera.frames = 3
+    with CaptureThread(SourceSettings(source="0")):
+        wait_until(lambda: len(camera.made) >= 2, "a second opening")
+    assert camera.made[0].target == 0
+    assert camera.made[1].target == str(link)  # which leads to video1 after the camera was plugged in elsewhere
+
+
+def test_while_it_is_paused_the_device_is_released_and_no_frame_is_given(camera):
+    with CaptureThread(SourceSettings(source="0", brightness="9")) as capture:
+        take(capture, 3)
+        assert capture.is_open and not capture.paused
+        assert capture.pause(DEADLINE)
+        assert camera.made[0].released and not capture.is_open and capture.paused
+        assert capture.newest(0.2) is None
+        assert capture.pause(0)  # a second time
+        assert len(camera.made) == 1
+        capture.resume()
+        take(capture, 3)
+        assert camera.made[1].values[cv2.CAP_PROP_BRIGHTNESS] == 9
+        assert capture.reconnects == 0 and capture.last_error is None
+        capture.pause()
+        capture.resume()
+        take(capture, 3)
+        assert not capture.ended
+
+
+def test_a_pause_that_is_over_before_the_device_is_released_does_not_end_the_capture(camera, monkeypatch):
+    with CaptureThread(SourceSettings(source="0")) as capture:
+
+        def resume_at_once(self):
+            self.released = True
+            capture.resume()
+
+        monkeypatch.setattr(camera, "release", resume_at_once)
+        take(capture, 1)
+        capture.pause()
+        wait_until(lambda: len(camera.made) == 2, "the device to be opened again")
+        take(capture, 3)
+        assert capture.last_error is None and capture.reconnects == 0
+
+
+def test_what_is_paused_before_it_starts_is_opened_by_resume_alone(camera):
+    capture = CaptureThread(SourceSettings(source="0"))
+    assert capture.pause(0)
+    with capture:
+        time.sleep(0.1)
+        assert camera.made == []
+        capture.resume()
+        take(capture, 1)
+
+
+def test_a_read_that_ends_in_a_pause_gives_no_frame(camera, monkeypatch):
+    reading, go_on = threading.Event(), threading.Event()
+
+    def slow(self):
+        if len(camera.made) == 1 and self.left < camera.frames:
+            reading.set()
+            go_on.wait(DEADLINE)
+        self.left -= 1
+        return True
+
+    monkeypatch.setattr(camera, "grab", slow)
+    with CaptureThread(SourceSettings(source="0")) as capture:
+        assert reading.wait(DEADLINE)
+        assert not capture.pause(0.1)  # a read cannot be broken off
+        go_on.set()
+        assert capture.pause(DEADLINE)
+        assert capture.newest(0) is None
+
+
+def test_a_pause_ends_the_waiting_for_a_camera():
+    with CaptureThread(SourceSettings(source="/dev/video93")) as capture:
+        wait_until(lambda: capture.last_error, "the first failure")
+        began = time.monotonic()
+        assert capture.pause(DEADLINE) and time.monotonic() - began < 0.4
+        capture.resume()
+        assert capture.last_error is None or "/dev/video93" in capture.last_error
+        wait_until(lambda: capture.last_error, "the failure after the pause")
+        assert not capture.ended
+
+
+def test_a_file_begins_again_after_a_pause(tmp_path):
+    path = write_clip(tmp_path / "a.mp4", count=20, rate=20)
+    with CaptureThread(SourceSettings(source=str(path))) as capture:
+        take(capture, 5)
+        assert capture.pause(DEADLINE)
+        time.sleep(0.3)
+        capture.resume()
+        numbers = [number_of(frame.image) for frame in take_all(capture)]
+    assert numbers == list(range(20))
+    assert capture.last_error is None
+
+
+def test_frames_of_a_file_may_wait(tmp_path):
+    path = write_clip(tmp_path / "a.mp4", count=20, rate=20)
+    with CaptureThread(SourceSettings(source=str(path), realtime=False, buffer_size=12)) as capture:
+        wait_until(lambda: capture.ended, "the end of the file")
+        assert [number_of(frame.image) for frame in take_all(capture)] == list(range(8, 20))
+        assert capture.dropped == 8 and capture.grabbed == 20
+
+
+def test_of_a_camera_only_the_newest_frame_waits(camera):
+    with CaptureThread(SourceSettings(source="0", buffer_size=12)) as capture:
+        wait_until(lambda: capture.grabbed >= 5, "five frames")
+        assert capture.dropped >= 3
 
 
 def test_pauses_grow_to_ten_seconds(monkeypatch):
@@ -224,7 +357,7 @@ def test_pauses_grow_to_ten_seconds(monkeypatch):
     with CaptureThread(SourceSettings(source="/dev/video93")) as capture:
         wait_until(lambda: capture.last_error, "the first failure")
         assert not capture.ended
-    monkeypatch.setattr(capture._stopping, "wait", pauses.append)
+    monkeypatch.setattr(capture._halted, "wait", pauses.append)
     capture._pause = capture_module.FIRST_PAUSE
     for _ in range(7):
         assert capture._lost("away", True)

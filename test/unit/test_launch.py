@@ -36,7 +36,7 @@ TEXTS = {
     "fourcc": "MJPG",
     "excepted": "track:3",
     "only": "0,0,99,99; track:1",
-    "properties": "brightness=12",
+    "properties": "zoom=12",
     "tls_certificate": str(LAUNCH.parent / "LICENSE"),
     "tls_key": str(LAUNCH.parent / "LICENSE"),
 }
@@ -72,7 +72,8 @@ def different(field):
 
 
 def test_there_are_the_launch_files():
-    assert {path.stem for path in FILES} == {"demo", "emomask", "listener", "talker", "view", "web"}
+    parts = {"demo", "emomask", "listener", "talker", "view", "web"}
+    assert {path.stem for path in FILES} == parts | {"file", "remote_listener", "rtsp", "two_cameras", "webcam"}
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
@@ -135,6 +136,88 @@ def test_views(view, nodes):
 def test_bad_argument_is_an_error(given):
     with pytest.raises(RLException):
         loaded("emomask", **given)
+
+
+# A file for a use: its arguments, and what the talker and the listener then get, by the namespace.
+USES = [
+    ("webcam", {}, {"camera": ({"source": "0", "width": 640, "height": 480, "fps": 30.0, "fourcc": "MJPG"}, {})}),
+    (
+        "webcam",
+        {"source": "/dev/v4l/by-id/usb-x", "width": 0, "gain": 3, "style": "blur", "camera": "door", "lazy": "true"},
+        {"door": ({"source": "/dev/v4l/by-id/usb-x", "width": 0, "gain": "3", "lazy": True}, {"style": "blur"})},
+    ),
+    ("file", {}, {"camera": ({"source": "demo", "loop": True, "wait_for_subscriber": True}, {"lookahead": 3})}),
+    (
+        "file",
+        {"source": "/tmp/a.mp4", "loop": "false", "buffer_size": 9, "lookahead": 8},
+        {"camera": ({"source": "/tmp/a.mp4", "loop": False, "buffer_size": 9}, {"lookahead": 8})},
+    ),
+    ("rtsp", {}, {"camera": ({"source": "rtsp://127.0.0.1:8554/stream", "timeout": 5.0}, {})}),
+    ("rtsp", {"source": "rtsp://host/x", "timeout": 2}, {"camera": ({"source": "rtsp://host/x", "timeout": 2}, {})}),
+    (
+        "two_cameras",
+        {},
+        {
+            "front": ({"source": "0", "camera_name": "front", "frame_id": "front_optical_frame"}, {"threads": 1}),
+            "rear": ({"source": "2", "camera_name": "rear", "frame_id": "rear_optical_frame"}, {"threads": 1}),
+        },
+    ),
+    (
+        "two_cameras",
+        {"first": "a", "second": "b", "first_source": "demo", "second_source": "x.mp4", "hue": 7, "style": "solid"},
+        {
+            "a": ({"source": "demo", "hue": "7", "frame_id": "a_optical_frame"}, {"style": "solid"}),
+            "b": ({"source": "x.mp4", "hue": "7", "frame_id": "b_optical_frame"}, {"style": "solid"}),
+        },
+    ),
+    ("remote_listener", {}, {"camera": (None, {"image_transport": "compressed"})}),
+    (
+        "remote_listener",
+        {"camera": "door", "image_transport": "raw", "margin": 0.5},
+        {"door": (None, {"image_transport": "raw", "margin": 0.5})},
+    ),
+]
+
+
+@pytest.mark.parametrize("name, given, cameras", USES, ids=["%s-%d" % (use[0], len(use[1])) for use in USES])
+def test_a_file_for_a_use_starts_its_nodes_with_its_arguments(name, given, cameras):
+    config = loaded(name, **given)
+    started = {(node.namespace.strip("/"), node.name) for node in config.nodes}
+    wanted = {
+        (camera, node)
+        for camera, settings in cameras.items()
+        for node, values in zip(("talker", "listener"), settings)
+        if values is not None
+    }
+    assert started == wanted
+    for camera, settings in cameras.items():
+        for node, values in zip(("talker", "listener"), settings):
+            for key, value in (values or {}).items():
+                assert config.params["/%s/%s/%s" % (camera, node, key)].value == value, key
+
+
+@pytest.mark.parametrize("name, respawn", [("webcam", True), ("rtsp", True), ("two_cameras", True), ("file", False)])
+def test_nodes_that_died_are_started_again_after_a_pause(name, respawn):
+    for given, expected in (({}, respawn), ({"respawn": "true"}, True), ({"respawn": "false"}, False)):
+        for node in loaded(name, **given).nodes:
+            assert (node.respawn, node.respawn_delay) == (expected, 5.0)
+
+
+@pytest.mark.parametrize("name", ["webcam", "file", "rtsp", "two_cameras", "remote_listener"])
+def test_a_file_for_a_use_says_of_its_arguments_only_what_is_its_own(name):
+    """The other arguments are those of the files that it includes, which are named once."""
+    assert len(arguments(LAUNCH / (name + ".launch"))) <= 7
+
+
+@pytest.mark.parametrize("given, transport", [({}, "tcp"), ({"transport": "udp"}, "udp")])
+def test_the_transport_of_rtsp_reaches_ffmpeg(given, transport):
+    (talker,) = [node for node in loaded("rtsp", **given).nodes if node.name == "talker"]
+    assert ("OPENCV_FFMPEG_CAPTURE_OPTIONS", "rtsp_transport;" + transport) in talker.env_args
+
+
+def test_a_window_is_opened_for_each_of_two_cameras():
+    config = loaded("two_cameras", view="image_view")
+    assert sorted(node.namespace for node in config.nodes if node.name == "view") == ["/front/", "/rear/"]
 
 
 def test_topics_are_under_the_camera_namespace():

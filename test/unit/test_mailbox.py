@@ -22,6 +22,23 @@ def test_an_item_is_taken_once():
     assert mailbox.dropped == 0
 
 
+def test_with_room_for_several_they_are_taken_in_order_and_the_oldest_are_dropped():
+    mailbox = Mailbox(3)
+    for number in range(5):
+        mailbox.put(number)
+    assert [mailbox.take(0) for _ in range(4)] == [2, 3, 4, None]
+    assert mailbox.dropped == 2
+
+
+def test_what_is_cleared_is_not_taken_and_what_comes_then_is():
+    mailbox = Mailbox()
+    mailbox.put(1)
+    mailbox.clear()
+    assert mailbox.take(0) is None
+    mailbox.put(2)
+    assert mailbox.take(0) == 2
+
+
 def test_take_waits_no_longer_than_its_timeout():
     start = time.monotonic()
     assert Mailbox().take(0.1) is None

@@ -102,6 +102,11 @@ def test_one_person_is_too_few(recogniser, astronaut):
         Identities([Portrait(astronaut, "a", "happy")] * 2, recogniser, Settings())
 
 
+def test_people_with_emotions_of_their_own_are_told_by_these(recogniser, astronaut):
+    habits = [Portrait(astronaut, "a", "happy"), Portrait(astronaut, "b", "sad")] * 3
+    assert Identities(habits, recogniser, Settings()).emotion_alone() == (1.0, 1.0)
+
+
 @pytest.fixture(scope="module")
 def two_people(tmp_path_factory, astronaut):
     """Six pictures of the astronaut, three of them mirrored, dark and under another name, with a table."""
@@ -140,6 +145,8 @@ def test_the_command_reports_leaks_and_recognition(tmp_path, capsys, two_people,
     assert (tmp_path / "out.json").read_text() == (report / "privacy.json").read_text()
     assert figures["face_frames"] == 45 and figures["leak_rate"] == figures["leak_rate_24px"] < 0.05
     assert figures["reid_chance"] == 0.5 and figures["emotion_agreement"] == 1
+    # All are happy: that tells nobody from anybody.
+    assert figures["reid_emotion_alone_rank1"] == 0.5 and "The labelled emotion alone tells 50.00 %" in text
     # Whoever looks at the originals knows them apart by their light; nothing of it is left under a grey mask.
     assert figures["reid_original_trained_on_pixels_rank1"] == 1
     for attacker in ATTACKERS:

@@ -55,6 +55,9 @@ def refusal(**settings):
         ({"properties": "brightness"}, "name=number"),
         ({"properties": "brightness=high"}, "name=number"),
         ({"properties": "no_such_thing=1"}, "NO_SUCH_THING"),
+        ({"brightness": "bright"}, "brightness must be a number or empty"),
+        ({"white_balance": "inf"}, "white_balance must be a finite number"),
+        ({"buffer_size": 0}, "buffer_size must lie between"),
         ({"timeout": 0}, "timeout must lie between"),
     ),
 )
@@ -253,6 +256,7 @@ def camera(monkeypatch):
 
 
 def test_a_camera_gets_its_settings_and_refusals_are_logged(camera, caplog):
+    camera.frames = [np.full((600, 800, 3), 7, np.uint8)] * 3
     camera.refuses = (cv2.CAP_PROP_FPS, cv2.CAP_PROP_BRIGHTNESS)
     with caplog.at_level(logging.WARNING, "emomask"):
         source = open_source(
@@ -272,6 +276,44 @@ def test_a_camera_gets_its_settings_and_refusals_are_logged(camera, caplog):
     assert before - 1 < source.read().grabbed <= time.monotonic()
     source.close()
     assert device.released
+
+
+def test_the_automatic_controls_are_asked_for_before_what_they_would_refuse(camera, caplog):
+    camera.refuses = (cv2.CAP_PROP_GAIN,)
+    named = dict(brightness="-5", exposure=0, auto_exposure="1", white_balance="4600", auto_white_balance=0, gain="3.5")
+    with caplog.at_level(logging.WARNING, "emomask"):
+        open_source(SourceSettings(source="0", properties="zoom=2,exposure=250", **named)).close()
+    device = camera.made[0]
+    assert device.asked[:2] == [cv2.CAP_PROP_AUTO_EXPOSURE, cv2.CAP_PROP_AUTO_WB]
+    values = {
+        cv2.CAP_PROP_AUTO_EXPOSURE: 1,
+        cv2.CAP_PROP_AUTO_WB: 0,
+        cv2.CAP_PROP_BRIGHTNESS: -5,
+        cv2.CAP_PROP_WB_TEMPERATURE: 4600,
+        cv2.CAP_PROP_EXPOSURE: 250,  # a property goes before the control of the same name
+        cv2.CAP_PROP_ZOOM: 2,
+    }
+    assert {name: device.values[name] for name in values} == values
+    assert [record.getMessage() for record in caplog.records] == ["Camera 0 refused gain=3.5 and uses 0.0."]
+
+
+def test_a_camera_that_is_asked_for_nothing_is_left_as_it_is(camera):
+    open_source(SourceSettings(source="0")).close()
+    assert camera.made[0].asked == []
+
+
+def test_a_camera_that_sends_another_size_than_it_says_is_warned_about(camera, caplog):
+    with caplog.at_level(logging.WARNING, "emomask"):
+        open_source(SourceSettings(source="0", width=800, height=600)).close()
+    (record,) = caplog.records
+    assert record.getMessage() == "Camera 0 sends frames of 6x4, not 800x600."
+
+
+def test_a_camera_tells_its_pixel_format(camera):
+    with open_source(SourceSettings(source="0", fourcc="MJPG")) as source:
+        assert source.pixel_format == "MJPG"
+    with open_source(SourceSettings(source="0")) as source:
+        assert source.pixel_format == ""
 
 
 def test_a_camera_that_is_lost_raises(camera):

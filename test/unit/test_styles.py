@@ -99,6 +99,22 @@ def test_the_emoji_turns_with_the_head():
     assert np.abs(back.astype(int) - upright).mean() < 4 < np.abs(wrong.astype(int) - upright).mean()
 
 
+@pytest.mark.parametrize("width, height", [(200, 200), (240, 160)])
+def test_an_emoji_over_all_of_the_picture_does_not_tell_where_the_face_is(width, height):
+    covers = []
+    for region in (Region(90, 100, 250, 250, 0.3), Region(120, 70, 260, 320, -0.2)):
+        image = noise(height, width)
+        assert Emoji().cover(image, region, "happy") == (0, 0, width, height)
+        covers.append(image)
+    assert np.array_equal(*covers)
+    # And it is whole: as an emoji over the largest circle in the middle.
+    expected = np.zeros((height, width, 3), np.uint8)
+    half = min(width, height) / 2
+    Emoji().cover(expected, Region((width - 1) / 2, (height - 1) / 2, half - 1.5, half - 1.5, 0), "happy")
+    within = inside(Region((width - 1) / 2, (height - 1) / 2, half - 3, half - 3, 0), height, width)
+    assert np.array_equal(covers[0][within], expected[within])
+
+
 def write_set(folder, picture):
     for emotion in EMOTIONS:
         assert cv2.imwrite(str(folder / (emotion + ".png")), picture)

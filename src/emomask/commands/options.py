@@ -17,13 +17,16 @@ def positive(text: str) -> int:
     return value
 
 
-def add_settings(parser: argparse.ArgumentParser, *kinds, **defaults) -> None:
+def add_settings(parser: argparse.ArgumentParser, *kinds, names=None, **defaults) -> None:
     """One option for each of the settings of ``kinds``, named as they are; the settings check the values.
 
-    ``defaults``: those of this command where they are not the settings' own.
+    ``names``: of the settings that this command takes; None: all. ``defaults``: those of this command where they are
+    not the settings' own.
     """
     group = parser.add_argument_group("settings")
     for field in (field for kind in kinds for field in dataclasses.fields(kind)):
+        if names is not None and field.name not in names:
+            continue
         name, doc = "--" + field.name.replace("_", "-"), field.metadata["doc"].replace("%", "%%")
         if isinstance(field.default, bool):
             group.add_argument(name, dest=field.name, default=argparse.SUPPRESS, action="store_true", help=doc)

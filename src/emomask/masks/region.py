@@ -89,6 +89,12 @@ class Region:
         radius = max(self.half_width, self.half_height)
         return Region(self.x, self.y, radius, radius, self.angle)
 
+    def holds(self, height: int, width: int) -> bool:
+        """Whether all pixels of a frame of ``height`` x ``width`` are in it."""
+        corners = np.array([[0, 0], [width - 1, 0], [0, height - 1], [width - 1, height - 1]])
+        local = (corners - (self.x, self.y)) @ rotation(self.angle) / (self.half_width, self.half_height)
+        return bool((np.hypot(local[:, 0], local[:, 1]) <= 1).all())
+
     def pixels(self, height: int, width: int, border: float = 1.0) -> Optional["Patch"]:
         """The region's pixels in a frame of ``height`` x ``width``; None when it lies outside.
 

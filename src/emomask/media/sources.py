@@ -7,15 +7,14 @@ import re
 import socket
 import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, List, NamedTuple, Optional
+from typing import List, NamedTuple, Optional
 from urllib.parse import urlsplit
 
 import cv2
 import numpy as np
 
-from emomask.errors import SettingsError, SourceError
+from emomask.errors import SourceError
 from emomask.media import demo_clip
 from emomask.media.address import (
     CAMERA,
@@ -27,8 +26,8 @@ from emomask.media.address import (
     parse_address,
     without_secrets,
 )
+from emomask.media.source_settings import SourceSettings
 from emomask.media.suffixes import IMAGE_SUFFIXES
-from emomask.settings import Validated, setting
 
 _log = logging.getLogger(__name__)
 
@@ -43,65 +42,6 @@ _STALE_SECONDS = 2.0
 _MISSING_SECONDS = 0.5
 
 _ROTATIONS = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}
-
-
-@dataclass(frozen=True)
-class SourceSettings(Validated):
-    """Where frames come from. Raises SettingsError when a value is out of its range."""
-
-    source: str = setting(
-        "0", "camera index, /dev/... path, video file, http(s), rtsp, rtmp, tcp or udp URL, folder of images, or demo"
-    )
-    width: int = setting(0, "pixels, asked of a camera; 0: the camera's own", low=0, high=16384)
-    height: int = setting(0, "pixels, asked of a camera; 0: the camera's own", low=0, high=16384)
-    fps: float = setting(
-        0.0, "frames/s, asked of a camera; images/s of a folder; 0: the camera's own, 10 for a folder", low=0, high=1000
-    )
-    fourcc: str = setting("", "pixel format asked of a camera, four characters such as MJPG or YUYV")
-    properties: str = setting(
-        "", "further properties asked of a camera by OpenCV's names: brightness=120, auto_exposure=1 (units vary)"
-    )
-    timeout: float = setting(
-        5.0, "seconds to wait for a network stream to open and for each of its frames", low=0.1, high=600
-    )
-    loop: bool = setting(False, "play a file, a folder or the demo clip again and again")
-    start: float = setting(0.0, "seconds at which a file, a folder or the demo clip starts", low=0, high=1e6)
-    stop: float = setting(0.0, "seconds at which it stops; 0: at its end", low=0, high=1e6)
-    realtime: bool = setting(True, "give the frames of a file at its own rate rather than as fast as they are read")
-    rotate: int = setting(0, "degrees clockwise: 0, 90, 180 or 270; before flipping", low=0, high=270)
-    flip_horizontal: bool = setting(False, "mirror left and right")
-    flip_vertical: bool = setting(False, "mirror top and bottom")
-    reconnect: bool = setting(
-        True, "open a camera, a stream or a looped file again when it is lost, with pauses of 0.5 to 10 s"
-    )
-
-    def __post_init__(self):
-        super().__post_init__()
-        if self.rotate % 90:
-            raise SettingsError("rotate must be 0, 90, 180 or 270, not %r." % self.rotate)
-        if self.stop and self.stop <= self.start:
-            raise SettingsError("stop (%g s) must be after start (%g s)." % (self.stop, self.start))
-        if self.fourcc and (len(self.fourcc) != 4 or not self.fourcc.isascii()):
-            raise SettingsError("fourcc must be four characters such as MJPG, not %r." % self.fourcc)
-        self.camera_properties()
-
-    def camera_properties(self) -> Dict[str, float]:
-        """``properties`` as OpenCV's names (without ``CAP_PROP_``) and values."""
-        values = {}
-        for item in filter(str.strip, self.properties.split(",")):
-            match = re.match(r"\s*(\w+)\s*=\s*([-+.\w]+)\s*$", item)
-            try:
-                name, value = match.group(1).upper(), float(match.group(2))
-            except (AttributeError, ValueError) as error:
-                raise SettingsError("properties must be name=number, ..., not %r." % item.strip()) from error
-            if not hasattr(cv2, "CAP_PROP_" + name) or not math.isfinite(value):
-                raise SettingsError("properties: %s=%s is not known to OpenCV (CAP_PROP_... there)." % (name, value))
-            values[name] = value
-        return values
-
-    def __repr__(self):
-        values = ", ".join("%s=%r" % item for item in self.as_dict().items() if item[0] != "source")
-        return "%s(source=%r, %s)" % (type(self).__name__, without_secrets(self.source), values)
 
 
 class Captured(NamedTuple):
@@ -126,10 +66,12 @@ class Source:
     ----------
     rate: nominal frames/s; 0 when unknown.
     live: True for cameras and streams, whose frames come at their own time and without an end.
+    pixel_format: the fourcc that a camera uses, such as MJPG; empty when unknown.
     description: what it is, for people; without passwords.
     """
 
     live = False
+    pixel_format = ""
 
     def __init__(self, settings: SourceSettings, description: str, rate: float = 0.0):
         self.rate = rate
@@ -231,6 +173,20 @@ class _Live(Source):
 
     def close(self):
         self._capture.release()
+
+
+class _Camera(_Live):
+    """A camera that has been opened and asked for what is set."""
+
+    def __init__(self, settings, description, capture, rate):
+        super().__init__(settings, description, capture, rate)
+        if capture.get(cv2.CAP_PROP_FOURCC) > 0:
+            self.pixel_format = _fourcc_text(capture.get(cv2.CAP_PROP_FOURCC))
+        height, width = self._first.image.shape[:2]
+        told = (capture.get(cv2.CAP_PROP_FRAME_WIDTH), capture.get(cv2.CAP_PROP_FRAME_HEIGHT))
+        # A driver that says one size and sends another; a size that it refuses has been logged already.
+        if (settings.width or settings.height) and told != (width, height):
+            _log.warning("%s sends frames of %dx%d, not %dx%d.", _capital(description), width, height, *told)
 
 
 class _VideoFile(Source):
@@ -345,7 +301,7 @@ def _open_camera(settings: SourceSettings, target: str, shown: str) -> Source:
         _configure(capture, settings, shown)
         rate = capture.get(cv2.CAP_PROP_FPS)
         try:
-            return _Live(settings, shown, capture, rate if 0 < rate <= 1000 else settings.fps)
+            return _Camera(settings, shown, capture, rate if 0 < rate <= 1000 else settings.fps)
         except _NoFrames:
             reason = "it gives no frames"
     elif sys.platform.startswith("linux") and not os.path.exists(device):

@@ -1,6 +1,7 @@
 """The talker node: publishes the frames of a camera, a file, a stream, an image folder or the demo clip."""
 
 import sys
+import threading
 import time
 from dataclasses import dataclass
 from typing import Optional
@@ -8,11 +9,12 @@ from typing import Optional
 import rospy
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
+from std_srvs.srv import Trigger, TriggerResponse
 
 from emomask.errors import EmomaskError, SourceError
 from emomask.media.capture import CaptureThread
 from emomask.media.sources import Captured, SourceSettings
-from emomask.nodes.camera_info import load_camera_info, matching
+from emomask.nodes.calibration import Calibration
 from emomask.nodes.log import forward_core_log
 from emomask.nodes.messages import array_to_compressed, array_to_image, check_cv_bridge
 from emomask.nodes.parameters import read_parameters
@@ -24,6 +26,10 @@ LOG_PERIOD = 5.0
 REPORT_PERIOD = 30.0
 # The last message of a file is sent by another thread and must leave before the node does.
 LAST_MESSAGE = 0.5
+# A viewer that is started anew must not cost the camera's start.
+LINGER = 1.0
+# A camera takes a second or two to start, or to end a read that is under way.
+SWITCHING = 10.0
 
 
 @dataclass(frozen=True)
@@ -32,7 +38,10 @@ class TalkerSettings(Validated):
 
     frame_id: str = setting("camera_optical_frame", "frame_id of every message: the camera's optical frame (REP-103)")
     camera_name: str = setting("camera", "the camera's name; a calibration for another name is warned about")
-    camera_info_url: str = setting("", "calibration file: file:///..., package://... or a path; empty: uncalibrated")
+    camera_info_url: str = setting(
+        "", "calibration file: file:///..., package://... or a path; empty: ${ROS_HOME}/camera_info/CAMERA_NAME.yaml"
+    )
+    rescale_camera_info: bool = setting(False, "scale a calibration for another size of the same shape")
     capture_delay: float = setting(
         0.0, "seconds from the exposure to the arrival of a frame, subtracted from the stamp", low=0.0, high=10.0
     )
@@ -42,6 +51,7 @@ class TalkerSettings(Validated):
     wait_for_subscriber: bool = setting(
         False, "open the source only when somebody subscribes to an image, so that a file is seen from its start"
     )
+    lazy: bool = setting(False, "open the source with the first subscriber and release it when the last one has gone")
 
 
 class Talker:
@@ -51,6 +61,9 @@ class Talker:
     machine costs frames but never adds delay. The stamp is the time of the grab minus ``capture_delay``. A picture is
     converted, and compressed, only while somebody subscribes to it. Waits go by the wall clock, so that the node runs
     with a simulated clock too.
+
+    The services ``~stop_capture`` and ``~start_capture`` release the source and open it again; no frame is published
+    once the first of them has answered. ``set_camera_info`` sets the calibration.
 
     Parameters
     ----------
@@ -63,14 +76,10 @@ class Talker:
     def __init__(self, settings: TalkerSettings, source: SourceSettings):
         self._settings = settings
         self._capture = CaptureThread(source)
-        self._calibration: Optional[CameraInfo] = None
-        if settings.camera_info_url:
-            self._calibration, name = load_camera_info(settings.camera_info_url)
-            if name != settings.camera_name:
-                rospy.logwarn("The calibration is for camera %r, ~camera_name is %r.", name, settings.camera_name)
+        self._published = 0
+        self._calibration = Calibration(settings.camera_info_url, settings.camera_name, settings.rescale_camera_info)
         self._size = None
         self._next_due = 0.0
-        self._published = 0
         self._no_clock = Throttle(LOG_PERIOD)
         self._silent = Throttle(LOG_PERIOD)
         self._last_frame = 0.0
@@ -82,16 +91,29 @@ class Talker:
         self._compressed = rospy.Publisher(topic + "/compressed", CompressedImage, queue_size=1)
         self._info = rospy.Publisher("camera_info", CameraInfo, queue_size=1)
 
+        # Whoever publishes or opens and releases the source holds it: nothing is published once it was released.
+        self._switch = threading.Lock()
+        self._stopped = False
+        self._last_wanted = -LINGER
+        self._services = [
+            rospy.Service("~start_capture", Trigger, self._start_capture),
+            rospy.Service("~stop_capture", Trigger, self._stop_capture),
+        ]
+
     def run(self) -> None:
         """Publish until the source ends or the node is shut down. Raises SourceError when the source fails for good."""
         self._wait_for_subscriber()
         self._last_frame = time.monotonic()
+        self._open_or_release()
         with self._capture:
             while not rospy.is_shutdown():
+                self._open_or_release()
                 ended = self._capture.ended
                 captured = self._capture.newest(0.2)
                 if captured is not None:
-                    self._publish(captured)
+                    with self._switch:
+                        if not self._capture.paused:
+                            self._publish(captured)
                 elif ended:
                     break
                 elif time.monotonic() - self._last_frame > LOG_PERIOD and self._silent.ready():
@@ -113,6 +135,46 @@ class Talker:
                 rospy.loginfo("Waiting for a subscriber to %s (~wait_for_subscriber).", self._raw.name)
             time.sleep(0.05)
 
+    def _open_or_release(self) -> None:
+        """Have the source open or released as the services and, when lazy, the subscribers want it."""
+        with self._switch:
+            now = time.monotonic()
+            if any(topic.get_num_connections() for topic in (self._raw, self._compressed, self._info)):
+                self._last_wanted = now
+            unused = self._settings.lazy and now - self._last_wanted >= LINGER
+            if self._stopped or unused:
+                if not self._capture.paused:
+                    reason = "by ~stop_capture" if self._stopped else "until somebody subscribes (~lazy)"
+                    rospy.loginfo("Released %s %s.", self._capture.description, reason)
+                    self._capture.pause()
+                self._last_frame = now
+            elif self._capture.paused:
+                rospy.loginfo("Opening %s.", self._capture.description)
+                self._capture.resume()
+
+    def _stop_capture(self, _) -> TriggerResponse:
+        self._stopped = True
+        self._open_or_release()
+        if self._capture.pause(SWITCHING):
+            return TriggerResponse(True, "Released %s." % self._capture.description)
+        return TriggerResponse(False, "Nothing is published, but %s does not let go yet." % self._capture.description)
+
+    def _start_capture(self, _) -> TriggerResponse:
+        self._stopped = False
+        self._open_or_release()
+        end = time.monotonic() + SWITCHING
+        while time.monotonic() < end and not rospy.is_shutdown():
+            if self._stopped:
+                return TriggerResponse(False, "~stop_capture was called meanwhile.")
+            if self._capture.paused or not self._last_frame:
+                return TriggerResponse(True, "A subscriber will open %s." % self._capture.description)
+            if self._capture.is_open:
+                return TriggerResponse(True, "Opened %s." % self._capture.description)
+            if self._capture.last_error or self._capture.ended:
+                break
+            time.sleep(0.02)
+        return TriggerResponse(False, self._capture.last_error or "%s takes long to open." % self._capture.description)
+
     def _publish(self, captured: Captured) -> None:
         self._last_frame = time.monotonic()
         if not self._due(captured.grabbed):
@@ -122,19 +184,11 @@ class Talker:
             return
         header = Header(stamp=stamp, frame_id=self._settings.frame_id)
         height, width = captured.image.shape[:2]
-        info = matching(self._calibration, width, height)
+        info = self._calibration.message(width, height)
         info.header = Header(stamp=stamp, frame_id=self._settings.frame_id)
         if self._size != (width, height):
             self._size = (width, height)
             rospy.loginfo("Publishing %dx%d frames on %s.", width, height, self._raw.name)
-            if self._calibration is not None and not info.K[0]:
-                rospy.logwarn(
-                    "The calibration is for %dx%d, the frames are %dx%d: camera_info says uncalibrated.",
-                    self._calibration.width,
-                    self._calibration.height,
-                    width,
-                    height,
-                )
         self._info.publish(info)
         if self._raw.get_num_connections():
             self._raw.publish(array_to_image(captured.image, header, self._settings.encoding))
@@ -168,6 +222,8 @@ class Talker:
             return
         published, dropped = self._published - self._reported[0], self._capture.dropped - self._reported[1]
         self._reported = (self._published, self._capture.dropped)
+        if not published and self._capture.paused:
+            return
         rospy.loginfo(
             "%.1f frames/s published, %d frames dropped for newer ones in %d s.",
             published / REPORT_PERIOD,
