@@ -159,6 +159,14 @@ class Settings(Validated):
         """These settings for each of so many processes: threads that are left open are shared out."""
         return self if self.threads else self.replace(threads=max(1, (os.cpu_count() or 1) // workers))
 
+    def for_stream(self) -> "Settings":
+        """These settings for a live stream: threads that are left open are one.
+
+        On two cores a network takes nearly twice the processor time that it takes on one, for its threads wait for each
+        other in each layer, busily; and the talker and whoever looks on need the other core (doc/speed.md).
+        """
+        return self if self.threads else self.replace(threads=1)
+
     def __post_init__(self):
         super().__post_init__()
         if 0 < self.detection_size < SMALLEST_DETECTION_SIZE:

@@ -244,7 +244,7 @@ def _evaluate_speed(options) -> int:
     from emomask.evaluation.speed import evaluate_speed, figures_of, speed_tables
     from emomask.evaluation.speed_scenes import FACES, SIZES, parsed_size
 
-    settings = settings_of(options)
+    settings = settings_of(options).for_stream()
     sizes = [parsed_size(size) for size in options.sizes] or SIZES
     if options.ros:
         return _evaluate_graph(options, settings, sizes)

@@ -37,10 +37,6 @@ LOG_PERIOD = 5.0
 REPORT_PERIOD = 30.0
 # Seconds without a frame after which those that wait for it are published all the same.
 LULL = 0.25
-# Threads of a network when ~threads is 0. On two cores a network takes nearly twice the processor time that it takes on
-# one (its threads wait for each other in each layer, busily), and the talker and whoever looks on need the other core:
-# with all of them on two busy cores, 28 frames/s came out with 1, 14 with 2 (doc/speed.md).
-THREADS = 1
 # Stamps that go back by more than this are a new recording; by less, frames that overtook each other.
 CLOCK_JUMP = 0.5
 
@@ -269,7 +265,7 @@ def main() -> None:
     forward_core_log()
     try:
         listener_settings, settings = read_parameters(ListenerSettings, Settings)
-        settings = settings.replace(threads=settings.threads or THREADS)
+        settings = settings.for_stream()
         check_cv_bridge()
         start = time.monotonic()
         masker = Masker(settings)
