@@ -61,3 +61,8 @@ def test_replace_validates():
     assert Settings().replace(margin=0.3).margin == 0.3
     with pytest.raises(SettingsError):
         Settings().replace(margin=-1)
+
+
+def test_a_stream_has_one_thread_unless_the_user_says_otherwise():
+    assert Settings().for_stream().threads == 1
+    assert Settings(threads=3).for_stream().threads == 3

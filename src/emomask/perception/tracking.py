@@ -2,12 +2,13 @@
 
 import dataclasses
 import math
-from typing import List, Optional, Tuple
+from typing import List, Optional, Sequence, Tuple
 
 import lap
 import numpy as np
 
 from emomask.faces import EMOTIONS, NEUTRAL, Box, Face, shown_emotion
+from emomask.perception.detection import Detection
 from emomask.perception.scene import Change
 from emomask.settings import Settings
 
@@ -178,11 +179,28 @@ class Tracker:
         is_there = track.face.box.intersection(frame).area > 0
         return not track.face.held or (time - track.seen <= track.patience(hold) and is_there)
 
-    def matters(self, score: float, box: Box, time: float) -> bool:
-        """Whether a detection may become a track or continue one: no other needs landmarks."""
+    def mattering(self, detections: Sequence[Detection], time: float) -> List[Detection]:
+        """Those of ``detections`` that may become a track or continue one: no other needs landmarks.
+
+        Of a face that is there strongly, a detector often sees several weak boxes besides. So a weak detection matters
+        near a track only that no strong one continues; a strong one continues the track that it overlaps most.
+        """
+        expected = [track.predicted(time) for track in self.tracks]
+        continued = set()
+        for one in detections:
+            if one.score >= self._threshold and expected:
+                overlaps = [box.iou(one.box) for box in expected]
+                best = int(np.argmax(overlaps))
+                if overlaps[best] > SAME_PLACE:
+                    continued.add(best)
+        missing = [track for index, track in enumerate(self.tracks) if index not in continued]
+        return [one for one in detections if self.matters(one.score, one.box, time, missing)]
+
+    def matters(self, score: float, box: Box, time: float, missing: Optional[List[Track]] = None) -> bool:
+        """Whether a detection may become a track or continue one of ``missing``, all when it is None."""
         return score >= self._threshold or any(
             self._may_continue(track, score) and track.predicted(time).intersection(box).area > 0
-            for track in self.tracks
+            for track in (self.tracks if missing is None else missing)
         )
 
     def _may_continue(self, track: Track, score: float) -> bool:
