@@ -155,7 +155,7 @@ class Masker:
         change = self._scene.next(frame)
         tracker.go_on(change)
         found = perceiver.detect(frame, tracker.threshold, is_picture=False)
-        detections = [one for one in found if tracker.matters(one.score, one.box, time)]
+        detections = tracker.mattering(found, time)
         former = [tracker.landmarks_near(detection.box, time) for detection in detections]
         tracks = tracker.update(perceiver.faces(frame, detections, former), time, frame.shape[:2])
         due = [track for track in tracks if track.emotion_is_due(time)]

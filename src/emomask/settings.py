@@ -139,7 +139,9 @@ class Settings(Validated):
         0.5, "probability below which an emotion is not shown: the emoji is then the neutral one", low=0.0, high=1.0
     )
     device: str = setting("auto", "where the networks run", DEVICES)
-    threads: int = setting(0, "processor threads of the networks; 0: one for each core", low=0, high=256)
+    threads: int = setting(
+        0, "processor threads of a network; 0: one in the listener, else one for each core", low=0, high=256
+    )
     models: str = setting("", "folder with the ONNX files; empty: the ones that come with emomask")
     only: str = setting(
         "",
@@ -190,6 +192,14 @@ class Settings(Validated):
                 limit = "at least %g" % low if low is not None and value < low else "at most %g" % high
                 raise SettingsError("%s must be %s while it runs, not %g: it protects." % (name, limit, value))
         return changed
+
+    def for_stream(self) -> "Settings":
+        """These settings for a live stream: threads that are left open are one.
+
+        On two cores a network takes nearly twice the processor time that it takes on one, for its threads wait for each
+        other in each layer, busily; and the talker and whoever looks on need the other core (doc/speed.md).
+        """
+        return self if self.threads else self.replace(threads=1)
 
     def __post_init__(self):
         super().__post_init__()

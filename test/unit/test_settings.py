@@ -89,3 +89,8 @@ def test_a_limit_holds_for_changes_only():
     start = Settings(detection_threshold=0.8, only="track:1")
     assert start.changed_live(style="blur") == start.replace(style="blur")
     assert start.changed_live(detection_threshold=0.3).detection_threshold == 0.3
+
+
+def test_a_stream_has_one_thread_unless_the_user_says_otherwise():
+    assert Settings().for_stream().threads == 1
+    assert Settings(threads=3).for_stream().threads == 3

@@ -4,6 +4,7 @@ from test_geometry import turned_face
 
 from emomask import EMOTIONS, Face, Settings
 from emomask.masks.region import face_box
+from emomask.perception.detection import Detection
 from emomask.perception.scene import Change
 from emomask.perception.tracking import Tracker
 
@@ -106,6 +107,22 @@ def test_only_detections_that_can_become_or_continue_a_face_matter():
     assert tracker.matters(0.3, far, 0.0) and not tracker.matters(0.2, near, 0.0)
     run(tracker, [[face]])
     assert tracker.matters(0.2, near, 0.03) and not tracker.matters(0.2, far, 0.03)
+
+
+def test_a_weak_detection_matters_where_no_strong_one_is_the_face():
+    tracker = Tracker(Settings(detection_threshold=0.3))
+    left, right = face_at(200, 200), face_at(240, 200)
+    run(tracker, [[left, right]])
+    strong = Detection(left.box, 0.9)
+    # Beside the strong one of its own face a weak one is of no use, beside that of another face it is.
+    assert tracker.mattering([strong, Detection(right.box, 0.9), Detection(left.box.moved(8, 0), 0.2)], 0.03) == [
+        strong,
+        Detection(right.box, 0.9),
+    ]
+    weak = Detection(right.box.moved(4, 0), 0.2)
+    assert tracker.mattering([strong, weak], 0.03) == [strong, weak]
+    assert tracker.mattering([weak, Detection(right.box.moved(300, 0), 0.2)], 0.03) == [weak]
+    assert Tracker(Settings()).mattering([strong, weak], 0.03) == [strong, weak]
 
 
 def test_a_face_far_away_is_another_one():

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from emomask.commands.options import add_settings, positive, settings_of, write_json
+from emomask.errors import SettingsError
 from emomask.settings import Settings
 from emomask.training.fer2013 import SPLITS
 
@@ -38,6 +39,7 @@ def add_evaluate(commands) -> None:
         add_settings(subject, Settings)
     _add_evaluate_detection(subjects)
     _add_evaluate_privacy(subjects)
+    _add_evaluate_speed(subjects)
 
 
 def _add_landmark_options(landmarks: argparse.ArgumentParser) -> None:
@@ -132,6 +134,33 @@ def _add_evaluate_privacy(subjects) -> None:
     privacy.set_defaults(run=_evaluate_privacy)
 
 
+def _add_evaluate_speed(subjects) -> None:
+    speed = subjects.add_parser(
+        "speed",
+        help="how long a frame takes, by stage, size and number of faces, beside other tools; or in a ROS graph",
+        description="Times the chain on a stream, stage by stage, and other tools on the same frames in turns. With "
+        "--ros it starts a master, a talker and a listener and tells what a subscriber gets, and how old. See "
+        "doc/speed.md.",
+    )
+    speed.add_argument(
+        "--against", action="append", default=[], metavar="TOOL", help="compare with deface or face_alignment"
+    )
+    speed.add_argument(
+        "--sizes", nargs="+", default=[], metavar="WIDTHxHEIGHT", help="of frames (default: 640x480 1280x720 1920x1080)"
+    )
+    speed.add_argument(
+        "--faces", nargs="*", type=positive, metavar="N", help="faces in a frame of 1280x720 (default: 1 4 16 64)"
+    )
+    speed.add_argument("--rounds", type=positive, default=2, metavar="N", help="times that each frame is shown")
+    speed.add_argument("--ros", action="store_true", help="measure the graph with real nodes instead")
+    speed.add_argument("--fps", type=float, default=30.0, help="of the talker, for --ros (default: 30)")
+    speed.add_argument("--minutes", type=float, default=0.5, help="of each size, for --ros (default: 0.5)")
+    speed.add_argument("--plot", type=Path, metavar="PNG", help="draw the figures there")
+    speed.add_argument("--json", type=Path, help="write the figures there, as one flat object")
+    add_settings(speed, Settings)
+    speed.set_defaults(run=_evaluate_speed)
+
+
 def _evaluate_emotion(options) -> int:
     if options.images:
         from emomask.evaluation.emotion_pictures import evaluate_emotion_pictures
@@ -212,6 +241,44 @@ def _evaluate_privacy(options) -> int:
         write_privacy_report(privacy, options.output)
     if options.json:
         write_json(privacy.figures(), options.json)
+    return 0
+
+
+def _evaluate_speed(options) -> int:
+    from emomask.evaluation.speed import evaluate_speed, figures_of, speed_tables
+    from emomask.evaluation.speed_scenes import FACES, SIZES, parsed_size
+
+    settings = settings_of(options).for_stream()
+    sizes = [parsed_size(size) for size in options.sizes] or SIZES
+    if options.ros:
+        return _evaluate_graph(options, settings, sizes)
+    crowds = FACES if options.faces is None else options.faces
+    result = evaluate_speed(settings, options.against, sizes, crowds, rounds=options.rounds)
+    print(speed_tables(result))
+    if options.json:
+        write_json(figures_of(result), options.json)
+    if options.plot:
+        from emomask.evaluation.plots import draw_speed
+
+        draw_speed(result, options.plot)
+    return 0
+
+
+def _evaluate_graph(options, settings: Settings, sizes) -> int:
+    from emomask.evaluation.graph import graph_figures, graph_table, measure_graph
+
+    if options.against:
+        raise SettingsError("With --ros nothing can be compared: leave out --against.")
+    if not (1 <= options.fps <= 240 and 0.1 <= options.minutes <= 1440):
+        raise SettingsError("fps must lie between 1 and 240, minutes between 0.1 and 1440.")
+    graphs = [measure_graph(settings, size, options.fps, options.minutes * 60) for size in sizes]
+    print(graph_table(graphs))
+    if options.json:
+        write_json(graph_figures(graphs), options.json)
+    if options.plot:
+        from emomask.evaluation.plots import draw_graphs
+
+        draw_graphs(graphs, options.plot)
     return 0
 
 

