@@ -10,16 +10,17 @@ root=$PWD
 # std_srvs: the talker's services that start and stop the capture.
 # libimage-view-dev and libnodeletlib-tools hold the package.xml files without which ROS does not find image_view.
 packages=(
-    catkin g++ libimage-view-dev libnodeletlib-tools librostest-dev libsensor-msgs-dev libstd-msgs-dev make
-    python3-cv-bridge python3-pip python3-rosbag python3-roslaunch python3-rospy python3-rostest python3-setuptools
-    python3-std-srvs python3-venv python3-wheel ros-core ros-core-python-dev ros-image-view ros-message-generation
-    ros-message-runtime ros-sensor-msgs ros-std-msgs ros-std-srvs rosbash
+    catkin g++ libdynamic-reconfigure-config-init-mutex-dev libimage-view-dev libnodeletlib-tools librostest-dev
+    libsensor-msgs-dev libstd-msgs-dev make python3-cv-bridge python3-diagnostic-updater python3-dynamic-reconfigure
+    python3-pip python3-rosbag python3-roslaunch python3-rospy python3-rostest python3-setuptools python3-std-srvs
+    python3-venv python3-wheel ros-core ros-core-python-dev ros-image-view ros-message-generation ros-message-runtime
+    ros-sensor-msgs ros-std-msgs ros-std-srvs rosbash
 )
 requirements=(-r requirements.txt)
 level="run"
 if [ "${1:-}" = test ]; then
-    # The browser for the website's tests, with letters; a display for the preview's.
-    packages+=(chromium fonts-dejavu-core python3-xlib xvfb)
+    # The browser for the website's tests, with letters; a display for the preview's; messages for the listener's.
+    packages+=(chromium fonts-dejavu-core python3-opencv-apps python3-xlib xvfb)
     requirements+=(-r requirements-test.txt)
     level="test"
 fi

@@ -56,6 +56,25 @@ class Masker:
         self._tracker = Tracker(self.settings)
         self._scene = SceneChanges()
 
+    def part(self) -> None:
+        """End all tracks as a scene cut does: new ones begin, and the faces so far stay covered for a moment."""
+        self._tracker.part()
+
+    def adopt(self, settings: Settings, cover: Optional[Cover] = None) -> None:
+        """Go by other settings from the next frame on; no track is forgotten.
+
+        ``settings``: what ``self.settings.changed_live`` made. ``cover``: a ready one for them, because loading one may
+        take longer than a frame; made here when it is None. Raises ModelError when its pictures cannot be used; nothing
+        has changed then.
+
+        Call it between two frames: by the thread that calls ``process``, or that takes from ``stream``. The frames that
+        wait there are covered by the new settings, too.
+        """
+        self.cover = cover or Cover(settings)
+        self._perceiver = self._perceiver.adopting(settings)
+        self._tracker.adopt(settings)
+        self.settings = settings
+
     def warm_up(self, height: int, width: int) -> None:
         """Run every network once on an empty picture of this size, so that the first frame is as quick as the next."""
         self._covered(np.zeros((height, width, 3), np.uint8), self._perceiver.warm_up(height, width))

@@ -4,7 +4,7 @@ import dataclasses
 import math
 import os
 from dataclasses import dataclass
-from typing import Any, Dict, Mapping
+from typing import Any, Dict, List, Mapping
 
 from emomask.errors import SettingsError
 from emomask.masks.selection import SEPARATOR, Selection
@@ -39,6 +39,11 @@ class Validated:
     def replace(self, **changes):
         """A copy with some fields changed and everything validated again."""
         return dataclasses.replace(self, **changes)
+
+    def differences(self, other) -> List[str]:
+        """The names of the fields in which ``other``, of the same class, is not the same."""
+        names = [field.name for field in dataclasses.fields(self)]
+        return [name for name in names if getattr(self, name) != getattr(other, name)]
 
     def as_dict(self) -> Dict[str, Any]:
         """Names and values."""
@@ -83,6 +88,20 @@ FAILURE_MODES = ("drop", "pixelate")
 SMALLEST_DETECTION_SIZE = 96  # pixels; in less even a face that fills the frame is missed
 EMOTION_NETWORKS = ("resnet42", "cnn42")
 DEVICES = ("auto", "cpu", "cuda")
+# What may change while a stream is masked, and within which limits where they are narrower than at the start: whoever
+# may turn these knobs must not be able to switch the protection off by them. So whom to mask (only, excepted,
+# smallest_face) is none of them, and a face that is looked at from 0.5 on, CenterFace's customary threshold, or that is
+# held for 0.2 s, six frames at 30 frames/s, is the least that is left.
+LIVE = {
+    "detection_threshold": (None, 0.5),
+    "unsure": (None, None),
+    "style": (None, None),
+    "margin": (None, None),
+    "hold": (0.2, None),
+    "smoothing": (None, None),
+    "lookahead": (None, None),
+    "on_failure": (None, None),
+}
 
 
 @dataclass(frozen=True)
@@ -156,6 +175,21 @@ class Settings(Validated):
     def shared_among(self, workers: int) -> "Settings":
         """These settings for each of so many processes: threads that are left open are shared out."""
         return self if self.threads else self.replace(threads=max(1, (os.cpu_count() or 1) // workers))
+
+    def changed_live(self, **changes) -> "Settings":
+        """These settings with some changed that may change while a stream is masked, see ``LIVE``.
+
+        Raises SettingsError for another one, and for a value beyond the limits that it has then.
+        """
+        changed = self.replace(**changes)
+        for name in self.differences(changed):
+            if name not in LIVE:
+                raise SettingsError("%s cannot be changed while it runs: start it anew." % name)
+            (low, high), value = LIVE[name], getattr(changed, name)
+            if (low is not None and value < low) or (high is not None and value > high):
+                limit = "at least %g" % low if low is not None and value < low else "at most %g" % high
+                raise SettingsError("%s must be %s while it runs, not %g: it protects." % (name, limit, value))
+        return changed
 
     def __post_init__(self):
         super().__post_init__()

@@ -27,7 +27,9 @@ STAGES = {
     "publishing": (listener, "array_to_image"),
 }
 HANG = 1.0  # seconds
+SLOW = 0.3  # seconds that a slow stage takes beyond its own
 HOUR = 3600.0
+PAUSES = {"hang": HANG, "slow": SLOW, "forever": HOUR}
 NO_MEMORY = 1 << 20  # bytes of address space: far less than the process has already, so it gets no more
 
 wanted = ""
@@ -41,8 +43,8 @@ def fail(kind, stage):
         raise MemoryError("injected")
     if kind == "exit":  # an exception that is no Exception
         raise SystemExit("injected")
-    if kind in ("hang", "forever"):
-        time.sleep(HANG if kind == "hang" else HOUR)
+    if kind in PAUSES:
+        time.sleep(PAUSES[kind])
         return stage()
     assert kind == "exhausted"
     former = resource.getrlimit(resource.RLIMIT_AS)

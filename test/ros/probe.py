@@ -1,9 +1,12 @@
 """What the graph tests share: a picture with a known face, and a client that feeds the listener and collects."""
 
+import os
 import time
+import xmlrpc.client
 
 import cv2
 import numpy as np
+import rosgraph
 import rospy
 import skimage.data
 from rosgraph_msgs.msg import Log
@@ -48,6 +51,21 @@ def covered_fraction(frame, masked, box):
 def visible(box):
     """Whether a box clipped to the frame still shows enough for a person to be recognised."""
     return min(box.width, box.height) >= SMALLEST and 0.5 <= box.width / box.height <= 1.5
+
+
+def processor_seconds(node, work):
+    """Processor time that the process of ``node`` takes while ``work()`` runs."""
+    address = rosgraph.Master("/test").lookupNode(rospy.resolve_name(node))
+    pid = xmlrpc.client.ServerProxy(address).getPid("/test")[2]
+
+    def used():
+        with open("/proc/%d/stat" % pid) as file:
+            user, system = file.read().rpartition(")")[2].split()[11:13]
+        return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+    before = used()
+    work()
+    return used() - before
 
 
 class Probe:

@@ -1,17 +1,14 @@
 #!/usr/bin/env python3
 """The listener node with real models, fed by messages of every kind."""
 
-import os
 import sys
 import time
 import unittest
-import xmlrpc.client
 
 import cv2
 import numpy as np
-import rosgraph
 import rospy
-from probe import FACE, Probe, astronaut_frame, covered_fraction, wait_until
+from probe import FACE, Probe, astronaut_frame, covered_fraction, processor_seconds, wait_until
 from sensor_msgs.msg import Image
 
 from emomask import EMOTIONS, Settings
@@ -189,10 +186,10 @@ class ListenerTest(unittest.TestCase):
 
     def test_without_a_subscriber_no_frame_is_masked(self):
         self.feed(1)
-        busy = self.processor_seconds(self.feed)
+        busy = processor_seconds("listener", lambda: self.feed(3))
         self.probe.unsubscribe()
         wait_until(lambda: self.probe.logged("Nobody subscribes"), "a log line that says so")
-        idle = self.processor_seconds(self.feed)
+        idle = processor_seconds("listener", lambda: self.feed(3))
         print("3 s at 30 Hz: %.2f s of processor time with a subscriber, %.2f s without" % (busy, idle))
         self.assertLess(idle, busy / 3)
         self.probe.subscribe("image_masked")
@@ -207,21 +204,6 @@ class ListenerTest(unittest.TestCase):
         header = self.probe.next_header()
         header.stamp = rospy.Time.from_sec(time.time())
         return header
-
-    @staticmethod
-    def processor_seconds(work):
-        """Processor time that the listener's process takes while ``work(3)`` runs."""
-        node = xmlrpc.client.ServerProxy(rosgraph.Master("/test").lookupNode(rospy.resolve_name("listener")))
-        pid = node.getPid("/test")[2]
-
-        def used():
-            with open("/proc/%d/stat" % pid) as file:
-                user, system = file.read().rpartition(")")[2].split()[11:13]
-            return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
-
-        before = used()
-        work(3)
-        return used() - before
 
 
 if __name__ == "__main__":

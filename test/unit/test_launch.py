@@ -29,6 +29,7 @@ KINDS = {
 }
 # Texts that must make sense to be taken.
 TEXTS = {
+    "also_publish": "opencv_apps",
     "base_path": "/faces",
     "emoji_sets": str(LAUNCH.parent / "emojis"),
     "fetch_networks": "10.0.0.0/8",

@@ -8,6 +8,7 @@ from conftest import ROOT, placed
 
 from emomask import EMOTIONS, Masker, Settings
 from emomask.errors import FrameError, ModelError
+from emomask.perception.perceiver import Perceiver
 
 
 def changed(frame, image):
@@ -164,6 +165,67 @@ def test_reset_forgets(stream_masker, astronaut):
     stream_masker.reset()
     blank = np.zeros_like(astronaut)
     assert stream_masker.process(blank, 0.1).faces == []
+
+
+def test_other_settings_take_effect_with_the_next_frame_and_no_track_is_forgotten(astronaut, astronaut_face):
+    masker = Masker(Settings(style="solid", lookahead=0))
+    given = []
+
+    def frames():
+        for index in range(12):
+            if index == 6:
+                masker.adopt(masker.settings.changed_live(style="emoji", margin=0.4, hold=2.0, lookahead=3))
+            given.append(index)
+            yield astronaut, index / 30
+
+    late, boxes = [], []
+    for masked in masker.stream(frames()):
+        late.append(given[-1] - round(masked.time * 30))
+        boxes.append(masked.faces[0].covered)
+        assert [face.track_id for face in masked.faces] == [1]
+        assert face_share(changed(astronaut, masked.image), astronaut_face) > 0.95
+        color = masked.image[150, 224]
+        assert (color == 128).all() == (masked.time < 5.9 / 30), masked.time
+    assert len(late) == 12 and late[:6] == [0] * 6 and late[6:9] == [3] * 3
+    assert boxes[6].area > 1.2 * boxes[5].area
+
+
+def test_a_shorter_lookahead_gives_every_frame_that_waits(stream_masker, astronaut, astronaut_face):
+    def frames():
+        for index in range(8):
+            if index == 5:
+                stream_masker.adopt(stream_masker.settings.changed_live(lookahead=0))
+            yield astronaut, index / 30
+
+    results = list(stream_masker.stream(frames()))
+    assert [round(masked.time * 30) for masked in results] == list(range(8))
+    assert all(face_share(changed(astronaut, masked.image), astronaut_face) > 0.95 for masked in results)
+
+
+def test_other_settings_hold_for_single_pictures_too_and_leave_a_shared_perceiver_alone(astronaut):
+    perceiver = Perceiver(Settings())
+    masker = Masker(Settings(), perceiver)
+    masker.adopt(masker.settings.changed_live(unsure=1.0))
+    assert masker.process(astronaut).faces[0].emotion == "neutral"
+    assert perceiver.settings == Settings()
+
+
+def test_a_cover_that_cannot_be_loaded_changes_nothing(stream_masker, tmp_path):
+    former = stream_masker.settings
+    with pytest.raises(ModelError):
+        stream_masker.adopt(former.replace(emojis=str(tmp_path)))
+    assert stream_masker.settings is former
+
+
+def test_parted_tracks_begin_anew_and_stay_covered(stream_masker, astronaut, astronaut_face):
+    for index in range(5):
+        stream_masker.process(astronaut, index / 30)
+    stream_masker.part()
+    blank = np.zeros_like(astronaut)
+    masked = stream_masker.process(blank, 5 / 30)
+    assert face_share(changed(blank, masked.image), astronaut_face) > 0.95
+    masked = stream_masker.process(astronaut, 6 / 30)
+    assert 2 in [face.track_id for face in masked.faces]
 
 
 @pytest.mark.parametrize(

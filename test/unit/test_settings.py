@@ -61,3 +61,31 @@ def test_replace_validates():
     assert Settings().replace(margin=0.3).margin == 0.3
     with pytest.raises(SettingsError):
         Settings().replace(margin=-1)
+
+
+def test_what_may_change_live_does():
+    changed = Settings().changed_live(style="solid", detection_threshold=0.4, lookahead=0)
+    assert changed == Settings(style="solid", detection_threshold=0.4, lookahead=0)
+
+
+@pytest.mark.parametrize(
+    "changes, complaint",
+    [
+        ({"only": "track:1"}, "only cannot be changed while it runs"),
+        ({"excepted": "0,0,9,9"}, "excepted cannot"),
+        ({"smallest_face": 4000}, "smallest_face cannot"),
+        ({"models": "/elsewhere"}, "models cannot"),
+        ({"detection_threshold": 0.6}, "detection_threshold must be at most 0.5 while it runs, not 0.6"),
+        ({"hold": 0.0}, "hold must be at least 0.2 while it runs, not 0"),
+        ({"style": "none"}, "style must be one of"),
+    ],
+)
+def test_what_could_switch_the_protection_off_may_not_change_live(changes, complaint):
+    with pytest.raises(SettingsError, match=complaint):
+        Settings().changed_live(**changes)
+
+
+def test_a_limit_holds_for_changes_only():
+    start = Settings(detection_threshold=0.8, only="track:1")
+    assert start.changed_live(style="blur") == start.replace(style="blur")
+    assert start.changed_live(detection_threshold=0.3).detection_threshold == 0.3

@@ -8,15 +8,19 @@ import threading
 import time
 import traceback
 from dataclasses import dataclass
-from typing import Optional
+from typing import Any, List, NamedTuple, Optional, Sequence
 
 import rospy
 from sensor_msgs.msg import CompressedImage, Image
 
 from emomask import Masked, Masker, Settings
+from emomask.errands import Errands
 from emomask.errors import EmomaskError, FrameError
+from emomask.health import SILENCE, Level, Meter, judged
 from emomask.mailbox import Mailbox
 from emomask.msg import Faces
+from emomask.nodes.controls import Controls
+from emomask.nodes.diagnostics import Diagnostics, Status, figures_as_values
 from emomask.nodes.log import forward_core_log
 from emomask.nodes.messages import (
     array_to_compressed,
@@ -27,7 +31,9 @@ from emomask.nodes.messages import (
     image_to_array,
 )
 from emomask.nodes.parameters import read_parameters
+from emomask.nodes.standards import SEPARATOR, Standard, standards
 from emomask.nodes.throttle import Throttle
+from emomask.perception.onnx_network import providers
 from emomask.settings import Validated, setting
 
 # rospy reads this many bytes before it applies queue_size; frames that are larger would otherwise queue in the socket.
@@ -59,6 +65,11 @@ class ListenerSettings(Validated):
         high=3600.0,
     )
     always_process: bool = setting(False, "mask frames also while nobody subscribes to an output")
+    also_publish: str = setting(
+        "",
+        "packages in whose messages the faces are published, too: vision_msgs, opencv_apps, hri_msgs (REP-155)",
+        separator=SEPARATOR,
+    )
     warm_up_width: int = setting(640, "width in pixels of the frame that warms up the networks", low=16, high=8192)
     warm_up_height: int = setting(480, "height in pixels of the frame that warms up the networks", low=16, high=8192)
 
@@ -77,12 +88,16 @@ class Listener:
     ----------
     masker: a ready, warmed-up Masker; the Listener becomes its only user.
     settings: the node's own settings.
+    also: what publishes the faces in other packages' messages, too.
     """
 
-    def __init__(self, masker: Masker, settings: ListenerSettings):
+    def __init__(self, masker: Masker, settings: ListenerSettings, also: Sequence[Standard] = ()):
         self._masker = masker
         self._settings = settings
+        self._also = also
         self._mailbox = Mailbox()
+        self._errands = Errands()
+        self._meter = Meter()
         self._closing = threading.Event()
         self._arrived: Optional[float] = None
         self._busy_since: Optional[float] = None
@@ -93,7 +108,8 @@ class Listener:
         self._last_failure = ""
         self._published = 0
         self._faces_published = 0
-        self._ages = []
+        self._faces_now = 0
+        self._ages: List[float] = []
 
         masked_topic = rospy.resolve_name("image_masked")
         self._raw = rospy.Publisher(masked_topic, Image, queue_size=1)
@@ -115,6 +131,8 @@ class Listener:
         self._worker.start()
         self._watcher.start()
         rospy.on_shutdown(self.close)
+        Controls(masker, self._errands)
+        Diagnostics(self._subscriber.name, {"masking": self._masking_status, "models": self._models_status})
 
     def close(self) -> None:
         """Unsubscribe and end the threads; a frame in work gets a few seconds to finish."""
@@ -123,34 +141,40 @@ class Listener:
         self._mailbox.close()
         for thread in (self._worker, self._watcher):
             thread.join(5.0)
+        self._rest()
 
     def _receive(self, message) -> None:
         self._arrived = time.monotonic()
-        self._mailbox.put(message)
+        self._meter.arrived()
+        self._mailbox.put(_Arrival(message, self._arrived))
 
     def _work(self) -> None:
         while not self._closing.is_set():
-            headers = collections.deque()  # of the frames that are in the stream, oldest first
+            arrivals = collections.deque()  # of the frames that are in the stream, oldest first
             try:
-                for masked in self._masker.stream(self._frames(headers)):
-                    self._publish(masked, headers.popleft())
+                for masked in self._masker.stream(self._frames(arrivals)):
+                    self._publish(masked, arrivals.popleft())
             except Exception as error:  # the node outlives any frame; a new stream begins
                 where = traceback.extract_tb(error.__traceback__)[-1]
                 self._fail("%s in %s:%d: %.200s" % (type(error).__name__, where.filename, where.lineno, error))
                 self._busy_since = None
 
-    def _frames(self, headers):
-        """Yield ``(frame, seconds)`` for each message that can be decoded; its header joins ``headers``.
+    def _frames(self, arrivals):
+        """Yield ``(frame, seconds)`` for each message that can be decoded; it joins ``arrivals`` without its data.
 
         None, when those that wait are to be published before the next one is looked at: see ``Masker.stream``.
         """
         while not self._closing.is_set():
-            message = self._mailbox.take(LULL)
+            arrival = self._mailbox.take(LULL)
             self._busy_since = time.monotonic()
-            if not self._wanted() or message is None:
+            self._errands.run()
+            if not self._wanted() or arrival is None:
                 yield None
+                if self._idle or (self._arrived and time.monotonic() - self._arrived > SILENCE):
+                    self._rest()
                 self._busy_since = None
                 continue
+            message = arrival.message
             try:
                 frame = self._decoded(message)
                 seconds = self._seconds(message.header.stamp)
@@ -160,7 +184,8 @@ class Listener:
                 elif seconds < self._last_time:
                     raise FrameError("the frame is %.3f s older than the one before it" % (self._last_time - seconds))
                 self._last_time = seconds
-                headers.append(message.header)
+                message.data = b""
+                arrivals.append(arrival)
                 yield frame, seconds
             except EmomaskError as error:
                 self._fail(str(error))
@@ -169,13 +194,23 @@ class Listener:
     def _wanted(self) -> bool:
         """Whether frames are to be masked now; a change is logged."""
         outputs = (self._raw, self._compressed, self._faces)
-        idle = not self._settings.always_process and not any(output.get_num_connections() for output in outputs)
+        idle = not (
+            self._settings.always_process
+            or any(output.get_num_connections() for output in outputs)
+            or any(standard.is_wanted() for standard in self._also)
+        )
         if idle and not self._idle:
             rospy.loginfo("Nobody subscribes to %s: frames are not masked.", ", ".join(topic.name for topic in outputs))
         elif self._idle and not idle:
             rospy.loginfo("An output has a subscriber: frames are masked.")
         self._idle = idle
         return not idle
+
+    def _rest(self) -> None:
+        """No face is there any more: nobody wants frames, or none comes. May be called again."""
+        self._faces_now = 0
+        for standard in self._also:
+            standard.rest()
 
     def _decoded(self, message):
         frame = self._to_array(message)
@@ -186,7 +221,8 @@ class Listener:
             rospy.loginfo("Frames are %dx%d, %s, frame_id %r.", frame.shape[1], frame.shape[0], form, frame_id)
         return frame
 
-    def _publish(self, masked: Masked, header) -> None:
+    def _publish(self, masked: Masked, arrival: "_Arrival") -> None:
+        header, age = arrival.message.header, None
         if masked.error:
             self._fail(masked.error)
         if masked.image is None:
@@ -194,12 +230,17 @@ class Listener:
         if self._raw.get_num_connections():
             self._raw.publish(array_to_image(masked.image, header))
         if not header.stamp.is_zero():
-            self._ages.append((rospy.Time.now() - header.stamp).to_sec())
+            age = (rospy.Time.now() - header.stamp).to_sec()
+            self._ages.append(age)
         self._faces.publish(faces_to_message(masked.faces, header))
         if self._compressed.get_num_connections():
             self._compressed.publish(array_to_compressed(masked.image, header, self._settings.jpeg_quality))
+        for standard in self._also:
+            standard.publish(masked, header)
         self._published += 1
-        self._faces_published += len(masked.faces)
+        self._faces_now = len(masked.faces)
+        self._faces_published += self._faces_now
+        self._meter.published(age, time.monotonic() - arrival.time)
 
     @staticmethod
     def _seconds(stamp: rospy.Time) -> float:
@@ -214,6 +255,35 @@ class Listener:
     def _fail(self, reason: str) -> None:
         self._last_failure = reason
         self._failures += 1
+        self._meter.failed()
+
+    def _why_silent(self) -> str:
+        return "its publisher sends none" if self._subscriber.get_num_connections() else "nobody publishes it"
+
+    def _masking_status(self) -> Status:
+        self._meter.dropped_so_far(self._mailbox.dropped)
+        figures = self._meter.figures()
+        level, message = judged(figures, "%s: %s" % (self._subscriber.name, self._why_silent()))
+        busy = time.monotonic() - (self._busy_since or time.monotonic())
+        if busy > self._settings.frame_timeout:
+            level, message = Level.ERROR, "A frame is in work for %.1f s" % busy
+        elif self._idle and level != Level.STALE:
+            level, message = Level.OK, "Nobody subscribes to an output: frames are not masked"
+        settings = self._masker.settings
+        values = {
+            "faces now": self._faces_now,
+            **figures_as_values(figures),
+            "frames failed since the start": self._failures,
+            "last failure": self._last_failure or "none",
+            "style": settings.style,
+            "lookahead (frames)": settings.lookahead,
+        }
+        return Status(level, message, values)
+
+    def _models_status(self) -> Status:
+        settings = self._masker.settings
+        values = {"device": settings.device, "runs on": ", ".join(providers(settings.device)), **self._masker.models}
+        return Status(Level.OK, "Loaded and checked", values)
 
     def _watch(self) -> None:
         waiting, failing, late = (Throttle(LOG_PERIOD) for _ in range(3))
@@ -222,11 +292,7 @@ class Listener:
         while not self._closing.wait(0.2):
             now = time.monotonic()
             if (self._arrived is None or now - self._arrived > LOG_PERIOD) and waiting.ready():
-                rospy.logwarn(
-                    "Waiting for images on %s (%s).",
-                    self._subscriber.name,
-                    "its publisher sends none" if self._subscriber.get_num_connections() else "nobody publishes it",
-                )
+                rospy.logwarn("Waiting for images on %s (%s).", self._subscriber.name, self._why_silent())
             if self._failures > failures and failing.ready():
                 new, failures = self._failures - failures, self._failures
                 rospy.logerr("Frames failed: %d; no face in them was published. The last: %s", new, self._last_failure)
@@ -253,6 +319,13 @@ class Listener:
                 published, faces, dropped = self._published, self._faces_published, self._mailbox.dropped
 
 
+class _Arrival(NamedTuple):
+    """A message, and when it came in (``time.monotonic``)."""
+
+    message: Any
+    time: float
+
+
 def _die(reason: str) -> None:
     """End the process at once: a thread that hangs in a network would wait for no other end."""
     rospy.logfatal("%s This node ends; with respawn roslaunch starts it again.", reason)
@@ -269,11 +342,12 @@ def main() -> None:
         start = time.monotonic()
         masker = Masker(settings)
         masker.warm_up(listener_settings.warm_up_height, listener_settings.warm_up_width)
+        also = standards(listener_settings.also_publish)
     except EmomaskError as error:
         rospy.logfatal("%s", error)
         sys.exit(1)
     models = ", ".join("%s %s" % model for model in masker.models.items())
     rospy.loginfo("Models ready after %.1f s: %s.", time.monotonic() - start, models)
     if not rospy.is_shutdown():
-        Listener(masker, listener_settings)
+        Listener(masker, listener_settings, also)
         rospy.spin()

@@ -12,9 +12,11 @@ from std_msgs.msg import Header
 from std_srvs.srv import Trigger, TriggerResponse
 
 from emomask.errors import EmomaskError, SourceError
+from emomask.health import Level, Meter, judged
 from emomask.media.capture import CaptureThread
 from emomask.media.sources import Captured, SourceSettings
 from emomask.nodes.calibration import Calibration
+from emomask.nodes.diagnostics import Diagnostics, Status, figures_as_values
 from emomask.nodes.log import forward_core_log
 from emomask.nodes.messages import array_to_compressed, array_to_image, check_cv_bridge
 from emomask.nodes.parameters import read_parameters
@@ -90,6 +92,8 @@ class Talker:
         self._raw = rospy.Publisher(topic, Image, queue_size=1)
         self._compressed = rospy.Publisher(topic + "/compressed", CompressedImage, queue_size=1)
         self._info = rospy.Publisher("camera_info", CameraInfo, queue_size=1)
+        self._meter = Meter()
+        Diagnostics(self._capture.description, {"capture": self._capture_status})
 
         # Whoever publishes or opens and releases the source holds it: nothing is published once it was released.
         self._switch = threading.Lock()
@@ -144,13 +148,15 @@ class Talker:
             unused = self._settings.lazy and now - self._last_wanted >= LINGER
             if self._stopped or unused:
                 if not self._capture.paused:
-                    reason = "by ~stop_capture" if self._stopped else "until somebody subscribes (~lazy)"
-                    rospy.loginfo("Released %s %s.", self._capture.description, reason)
+                    rospy.loginfo("Released %s %s.", self._capture.description, self._why_released())
                     self._capture.pause()
                 self._last_frame = now
             elif self._capture.paused:
                 rospy.loginfo("Opening %s.", self._capture.description)
                 self._capture.resume()
+
+    def _why_released(self) -> str:
+        return "by ~stop_capture" if self._stopped else "until somebody subscribes (~lazy)"
 
     def _stop_capture(self, _) -> TriggerResponse:
         self._stopped = True
@@ -177,6 +183,7 @@ class Talker:
 
     def _publish(self, captured: Captured) -> None:
         self._last_frame = time.monotonic()
+        self._meter.arrived()
         if not self._due(captured.grabbed):
             return
         stamp = self._stamp(captured.grabbed)
@@ -195,6 +202,7 @@ class Talker:
         if self._compressed.get_num_connections():
             self._compressed.publish(array_to_compressed(captured.image, header, self._settings.jpeg_quality))
         self._published += 1
+        self._meter.published((rospy.Time.now() - stamp).to_sec(), time.monotonic() - captured.grabbed)
 
     def _due(self, grabbed: float) -> bool:
         """Whether a frame grabbed then is to be published under ``publish_rate``."""
@@ -216,6 +224,20 @@ class Talker:
         age = rospy.Duration.from_sec(time.monotonic() - grabbed + self._settings.capture_delay)
         # A simulated clock may have begun after the grab.
         return now - age if now.to_sec() > age.to_sec() else now
+
+    def _capture_status(self) -> Status:
+        self._meter.dropped_so_far(self._capture.dropped)
+        figures = self._meter.figures()
+        level, message = judged(figures, self._capture.description)
+        if self._capture.paused:
+            level, message = Level.OK, "Released %s" % self._why_released()
+        elif self._capture.last_error:
+            level, message = Level.ERROR, self._capture.last_error
+        elif self._settings.wait_for_subscriber and not figures.begun:
+            level, message = Level.OK, "Waiting for a subscriber"
+        size = "%dx%d" % self._size if self._size else "none yet"
+        values = {"source": self._capture.description, "size": size, "reconnected": self._capture.reconnects}
+        return Status(level, message, {**values, **figures_as_values(figures)})
 
     def _report_rate(self) -> None:
         if not self._report.ready():

@@ -1,5 +1,6 @@
 """All networks of the chain behind one door: what they see in a frame, without memory of other frames."""
 
+import copy
 import math
 from typing import Dict, List, Sequence
 
@@ -38,6 +39,12 @@ class Perceiver:
         self._detector = create_detector(settings)
         self._landmarker = create_landmarker(settings, self._detector)
         self.classifier = EmotionClassifier(settings)
+
+    def adopting(self, settings: Settings) -> "Perceiver":
+        """The same networks under ``settings`` that differ in nothing that is loaded (see ``settings.LIVE``)."""
+        other = copy.copy(self)
+        other.settings = settings
+        return other
 
     @property
     def models(self) -> Dict[str, str]:

@@ -116,13 +116,17 @@ class Tracker:
     """Turns the faces found in each frame into the faces that must be covered in it."""
 
     def __init__(self, settings: Settings):
+        self.adopt(settings)
+        self.tracks: List[Track] = []
+        self._parted: List[Track] = []
+        self._next_id = 1
+
+    def adopt(self, settings: Settings) -> None:
+        """Go by other settings from the next frame on; no track is forgotten."""
         self._hold = settings.hold
         self._smoothing = settings.smoothing
         self._unsure = settings.unsure
         self._threshold = settings.detection_threshold
-        self.tracks: List[Track] = []
-        self._parted: List[Track] = []
-        self._next_id = 1
 
     def forget(self) -> None:
         """End all tracks at once."""
