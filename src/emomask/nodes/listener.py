@@ -251,6 +251,7 @@ class Listener:
         """The clock jumped back, as when a recording is played again."""
         rospy.logwarn("The stamps went back by %.1f s: tracks are forgotten.", self._last_time - seconds)
         self._masker.reset()
+        self._rest()  # track numbers begin anew, too
 
     def _fail(self, reason: str) -> None:
         self._last_failure = reason
