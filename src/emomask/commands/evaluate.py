@@ -111,6 +111,9 @@ def _add_evaluate_privacy(subjects) -> None:
     privacy.add_argument("--data", required=True, help="zip or folder with annotated stills, as for detection")
     privacy.add_argument("--labels", default="", metavar="CSV", help="the table of faces; empty: the CSV in the data")
     privacy.add_argument("--every", type=positive, default=1, metavar="N", help="take every Nth still")
+    privacy.add_argument(
+        "--tiles", type=positive, default=1, metavar="N", help="put N x N stills into each frame: small faces"
+    )
     privacy.add_argument("--motions", nargs="+", default=[], metavar="MOTION", help="only these (default: all)")
     privacy.add_argument(
         "--against",
@@ -198,6 +201,7 @@ def _evaluate_privacy(options) -> int:
         options.labels,
         settings_of(options),
         options.every,
+        options.tiles,
         options.motions,
         options.against,
         options.identities,

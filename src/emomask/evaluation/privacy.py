@@ -5,11 +5,12 @@ from typing import Dict, Optional, Sequence
 
 from tqdm import tqdm
 
-from emomask.errors import SettingsError
+from emomask.errors import DataError, SettingsError
 from emomask.evaluation.annotated_faces import AnnotatedPictures
 from emomask.evaluation.camera_motion import MOTIONS
 from emomask.evaluation.leaks import Leaks, count_leaks
 from emomask.evaluation.reidentification import DEFACE, Reidentification, reidentify
+from emomask.evaluation.tiles import tiled
 from emomask.evaluation.video_maskers import create_video_masker
 from emomask.settings import Settings
 
@@ -69,6 +70,7 @@ def evaluate_privacy(
     labels="",
     settings: Optional[Settings] = None,
     every=1,
+    tiles=1,
     motions: Sequence[str] = (),
     against: Sequence[str] = (),
     identities=None,
@@ -76,7 +78,8 @@ def evaluate_privacy(
 ) -> Privacy:
     """Measure on videos made of annotated stills and, when ``identities`` is given, on portraits of known people.
 
-    ``data``, ``labels``: see ``AnnotatedPictures``; ``every``: take only every so-manieth still; ``motions``: of
+    ``data``, ``labels``: see ``AnnotatedPictures``; ``every``: take only every so-manieth still; ``tiles``:
+    put so many in a row and so many rows of them into each frame (see ``tiled``), if more than one; ``motions``: of
     ``MOTIONS``, all when empty. ``against``: see ``create_video_masker``. ``identities``: see ``portraits``;
     ``recogniser``: the file of a ``Recogniser``. The emotion that is shown is compared with the table's.
 
@@ -90,6 +93,10 @@ def evaluate_privacy(
     if unknown:
         raise SettingsError("Unknown motion %s. Known: %s." % (", ".join(unknown), ", ".join(MOTIONS)))
     stills = list(AnnotatedPictures(data, labels).every(every))
+    if tiles > 1:
+        stills = tiled(stills, tiles)
+        if not stills:
+            raise DataError("There are too few stills for a frame of %d x %d." % (tiles, tiles))
     privacy = Privacy(settings, len(stills), list(motions or MOTIONS))
     rivals = {name: create_video_masker(name, settings) for name in dict.fromkeys([OURS, *against])}
     for name, rival in rivals.items():
