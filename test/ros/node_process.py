@@ -16,11 +16,11 @@ class NodeProcess:
 
     def __init__(self, node, *arguments):
         script = roslib.packages.find_node("emomask", node)[0]
-        name = "__name:=%s_%d" % (PurePath(node).stem, next(_numbers))
+        self.name = "%s_%d" % (PurePath(node).stem, next(_numbers))
         # A file, because a pipe that nobody reads would stop the node when it is full.
         self._output = tempfile.TemporaryFile("w+")
         self._process = subprocess.Popen(
-            [script, name, *map(str, arguments)], stdout=self._output, stderr=subprocess.STDOUT
+            [script, "__name:=" + self.name, *map(str, arguments)], stdout=self._output, stderr=subprocess.STDOUT
         )
 
     @property

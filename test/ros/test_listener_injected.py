@@ -15,6 +15,7 @@ import rospy
 from faulty_listener import STAGES
 from node_process import NodeProcess
 from probe import FACE, Probe, astronaut_frame, covered_fraction, wait_until
+from std_srvs.srv import Trigger
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from face_scan import traces
@@ -22,6 +23,7 @@ from face_scan import traces
 from emomask.masks.styles import pixelated_frame
 from emomask.nodes.messages import array_to_image, image_to_array
 from emomask.resources import share_folder
+from emomask.srv import SetStyle
 
 FAULTS = ["%s:%s" % (stage, kind) for stage in STAGES for kind in ("exception", "memory")]
 FAULTS += ["%s:nan" % network for network in ("centerface", "landmarks", "resnet42")]
@@ -52,6 +54,11 @@ class ListenerInjectedTest(unittest.TestCase):
         stamp = probe.send(array_to_image(self.frame, header))
         time.sleep(PAUSE)
         return stamp
+
+    def send_and_wait(self, probe):
+        """Send the astronaut and wait until it comes out masked."""
+        stamp = self.send(probe)
+        wait_until(lambda: stamp in probe.masked, "the masked frame")
 
     def assert_nothing_leaked(self, probe):
         """Each of the frames that were published has its face covered, and nothing else shows it."""
@@ -114,6 +121,16 @@ class ListenerInjectedTest(unittest.TestCase):
         self.assertIn(reason, node.text)
         self.assert_nothing_leaked(probe)
 
+    def test_while_a_frame_hangs_a_change_is_refused_rather_than_promised(self):
+        node, probe = self.start("_hang_timeout:=60")
+        self.send(probe, "detection:forever")
+        answer = rospy.ServiceProxy(node.name + "/set_style", SetStyle)("solid")
+        self.assertFalse(answer.success)
+        self.assertIn("try again", answer.message)
+        self.assertEqual(rospy.get_param(node.name + "/style"), "emoji")
+        answer = rospy.ServiceProxy(node.name + "/reset_tracks", Trigger)()
+        self.assertFalse(answer.success)
+
     def test_a_node_that_hangs_for_good_ends(self):
         self.assert_ends_the_node("detection:forever", "hangs", "_hang_timeout:=1")
 
@@ -134,13 +151,12 @@ class ListenerInjectedTest(unittest.TestCase):
             models = Path(folder) / "models"
             shutil.copytree(str(share_folder() / "models"), str(models))
             _, probe = self.start("_models:=%s" % models)
-            self.send(probe)
+            self.send_and_wait(probe)
             for path in models.glob("*.onnx"):
                 path.write_bytes(bytes(range(256)) * 40)
-            self.send(probe)
+            self.send_and_wait(probe)
             shutil.rmtree(str(models))
-            good = self.send(probe)
-            wait_until(lambda: good in probe.masked, "a frame after the files are gone")
+            self.send_and_wait(probe)
             self.assertEqual(self.assert_nothing_leaked(probe), 3)
 
     def test_frames_that_are_cut_off_are_withheld(self):
