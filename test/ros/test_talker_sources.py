@@ -18,6 +18,7 @@ from emomask.nodes.messages import image_to_array
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from clips import cut, number_of, write_clip, write_clip_as
 from mjpeg_server import MjpegServer
+from rtsp_server import RtspServer
 
 CALIBRATION = """
 image_width: 64
@@ -97,7 +98,13 @@ class TalkerSourcesTest(unittest.TestCase):
         self.assertEqual(self.infos[0].distortion_model, "plumb_bob")
 
     def test_a_stream_that_is_cut_is_taken_up_again(self):
-        server = MjpegServer()
+        self.assert_taken_up_again(MjpegServer)
+
+    def test_so_is_one_over_rtsp(self):
+        self.assert_taken_up_again(RtspServer)
+
+    def assert_taken_up_again(self, kind):
+        server = kind()
         self.addCleanup(lambda: server.close())
         node = self.talker(source=server.url.replace("//", "//user:secret@"), timeout=2)
         wait_until(lambda: len(self.images) >= 10, "frames of the stream")
@@ -105,7 +112,7 @@ class TalkerSourcesTest(unittest.TestCase):
         wait_until(lambda: "is tried again" in node.text, "a line about the loss")
         count = len(self.images)
         self.assertTrue(node.running)
-        server = MjpegServer(server.port)
+        server = kind(server.port)
         wait_until(lambda: len(self.images) >= count + 10, "frames after the stream is back")
         self.assertNotIn("secret", node.text)
         self.assertNotIn("Traceback", node.text)

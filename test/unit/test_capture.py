@@ -19,6 +19,7 @@ from emomask.media.sources import SourceSettings
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from clips import cut, number_of, write_clip, write_clip_as
 from mjpeg_server import MjpegServer
+from rtsp_server import RtspServer
 
 DEADLINE = 20.0
 
@@ -167,14 +168,15 @@ def test_without_reconnect_a_deleted_file_is_the_end(tmp_path):
         assert "There is no file" in capture.last_error
 
 
-def test_a_stream_that_was_cut_is_taken_up_again():
-    server = MjpegServer()
+@pytest.mark.parametrize("kind", (MjpegServer, RtspServer))
+def test_a_stream_that_was_cut_is_taken_up_again(kind):
+    server = kind()
     with CaptureThread(SourceSettings(source=server.url, timeout=2)) as capture:
         take(capture, 5)
         server.close()
         wait_until(lambda: capture.last_error, "the loss is noticed")
         assert not capture.ended
-        server = MjpegServer(server.port)
+        server = kind(server.port)
         while capture.newest(0):
             pass
         take(capture, 5)

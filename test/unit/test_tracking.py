@@ -70,6 +70,16 @@ def test_a_face_that_has_left_the_frame_is_forgotten():
     assert tracks[-1] == []
 
 
+@pytest.mark.parametrize("beyond, held", [(5, 1), (40, 0)])
+def test_a_face_that_is_expected_just_beyond_the_edge_stays_covered(beyond, held):
+    tracker = Tracker(Settings())
+    box = face_at(300, 200).box
+    # It leaves without being found any more: moved there as by a jolt of the camera.
+    run(tracker, [[face_at(300, 200)]] * 10)
+    tracker.move(-beyond - box.right, 0)
+    assert len(run(tracker, [[]], start=10 / 30)[0]) == held
+
+
 def test_a_weak_detection_continues_a_face_but_starts_none():
     settings = Settings(detection_threshold=0.3)
     weak = 0.5 * (Tracker(settings).threshold + 0.3)

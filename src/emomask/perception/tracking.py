@@ -30,6 +30,7 @@ EMOTION_PERIOD = 0.09  # seconds between two looks at the emotion of a face: abo
 MAX_DISTANCE = 0.75  # centres further apart than this fraction of the face's size are different faces
 UNLIKE = 10.0  # the most that two boxes can differ, in units of what still may be the same face
 EDGE = 0.1  # a box that comes so near to the frame's edge, over its longer side, may be of a face that is cut off
+NEAR = 0.25  # the mask of a face that is expected beyond the edge, by no more than this of its size, reaches the frame
 SAME_PLACE = 0.3  # intersection over union from which a detection is where a face is expected
 
 
@@ -179,7 +180,7 @@ class Tracker:
         return self.tracks + self._parted
 
     def _stays(self, track: Track, time: float, frame: Box, hold: float) -> bool:
-        is_there = track.face.box.intersection(frame).area > 0
+        is_there = track.face.box.grown(NEAR).intersection(frame).area > 0
         return not track.face.held or (time - track.seen <= track.patience(hold) and is_there)
 
     def matters(self, score: float, box: Box, time: float) -> bool:
