@@ -13,7 +13,7 @@ from emomask.masks.cover import Cover
 from emomask.masks.styles import pixelated_frame
 from emomask.perception.follow import Sight, backwards
 from emomask.perception.perceiver import Perceiver, check_frame
-from emomask.perception.scene import SceneChanges
+from emomask.perception.scene import Change, SceneChanges
 from emomask.perception.tracking import Tracker
 from emomask.settings import Settings
 
@@ -58,7 +58,7 @@ class Masker:
 
     def part(self) -> None:
         """End all tracks as a scene cut does: new ones begin, and the faces so far stay covered for a moment."""
-        self._tracker.part()
+        self._tracker.go_on(Change(is_cut=True))
 
     def adopt(self, settings: Settings, cover: Optional[Cover] = None) -> None:
         """Go by other settings from the next frame on; no track is forgotten.

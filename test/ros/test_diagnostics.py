@@ -12,6 +12,7 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from node_process import NodeProcess
 from probe import Probe, astronaut_frame, wait_until
 from std_msgs.msg import Header
+from std_srvs.srv import Trigger
 
 from emomask.nodes.messages import array_to_image
 
@@ -128,7 +129,7 @@ class DiagnosticsTest(unittest.TestCase):
         self.await_status("masking", ERROR, "A frame is in work for")
 
     def test_the_talker(self):
-        self.start("talker", "_source:=demo", "_loop:=true")
+        talker = self.start("talker", "_source:=demo", "_loop:=true")
         values = self.await_status("capture", OK, "frames/s")
         time.sleep(3)
         values = self.await_status("capture", OK, "frames/s")
@@ -136,6 +137,10 @@ class DiagnosticsTest(unittest.TestCase):
         self.assertAlmostEqual(float(values["frames published per second"]), 30, delta=12)
         self.assertLess(float(values["stamp to publishing, median (ms)"]), 500)
         self.assertIn("demo", values["source"])
+        self.assertTrue(rospy.ServiceProxy(talker.name + "/stop_capture", Trigger)().success)
+        self.await_status("capture", OK, "Released by ~stop_capture")
+        rospy.ServiceProxy(talker.name + "/start_capture", Trigger)()
+        self.await_status("capture", OK, "frames/s")
 
     def test_a_talker_without_a_camera(self):
         self.start("talker", "_source:=/dev/video99")

@@ -93,7 +93,6 @@ class Talker:
         self._compressed = rospy.Publisher(topic + "/compressed", CompressedImage, queue_size=1)
         self._info = rospy.Publisher("camera_info", CameraInfo, queue_size=1)
         self._meter = Meter()
-        Diagnostics(self._capture.description, {"capture": self._capture_status})
 
         # Whoever publishes or opens and releases the source holds it: nothing is published once it was released.
         self._switch = threading.Lock()
@@ -103,6 +102,7 @@ class Talker:
             rospy.Service("~start_capture", Trigger, self._start_capture),
             rospy.Service("~stop_capture", Trigger, self._stop_capture),
         ]
+        Diagnostics(self._capture.description, {"capture": self._capture_status})
 
     def run(self) -> None:
         """Publish until the source ends or the node is shut down. Raises SourceError when the source fails for good."""
@@ -148,15 +148,13 @@ class Talker:
             unused = self._settings.lazy and now - self._last_wanted >= LINGER
             if self._stopped or unused:
                 if not self._capture.paused:
-                    rospy.loginfo("Released %s %s.", self._capture.description, self._why_released())
+                    reason = "by ~stop_capture" if self._stopped else "until somebody subscribes (~lazy)"
+                    rospy.loginfo("Released %s %s.", self._capture.description, reason)
                     self._capture.pause()
                 self._last_frame = now
             elif self._capture.paused:
                 rospy.loginfo("Opening %s.", self._capture.description)
                 self._capture.resume()
-
-    def _why_released(self) -> str:
-        return "by ~stop_capture" if self._stopped else "until somebody subscribes (~lazy)"
 
     def _stop_capture(self, _) -> TriggerResponse:
         self._stopped = True
@@ -229,11 +227,11 @@ class Talker:
         self._meter.dropped_so_far(self._capture.dropped)
         figures = self._meter.figures()
         level, message = judged(figures, self._capture.description)
-        if self._capture.paused:
-            level, message = Level.OK, "Released %s" % self._why_released()
-        elif self._capture.last_error:
+        if self._capture.last_error:
             level, message = Level.ERROR, self._capture.last_error
-        elif self._settings.wait_for_subscriber and not figures.begun:
+        elif self._stopped:
+            level, message = Level.OK, "Released by ~stop_capture"
+        elif self._capture.paused or (self._settings.wait_for_subscriber and not figures.begun):
             level, message = Level.OK, "Waiting for a subscriber"
         size = "%dx%d" % self._size if self._size else "none yet"
         values = {"source": self._capture.description, "size": size, "reconnected": self._capture.reconnects}
