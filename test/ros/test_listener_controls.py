@@ -154,7 +154,9 @@ class ListenerControlsTest(unittest.TestCase):
         start = time.monotonic()
         self.assertTrue(self.set_style("blur").success)
         self.assertLess(time.monotonic() - start, 3)
-        self.assertEqual(self.client.get_configuration(timeout=30)["style"], "blur")
+        self.assertEqual(rospy.get_param("listener/style"), "blur")
+        # The client hears of it by a topic.
+        wait_until(lambda: self.client.get_configuration(timeout=30)["style"] == "blur", "the update", 10)
 
     def test_the_start_values_are_those_of_the_parameters(self):
         expected = Settings(style="solid")
