@@ -27,7 +27,7 @@ class LazyTest(unittest.TestCase):
                 return [line for line in lines if "Released the demo clip" in line]
 
             wait_until(lambda: len(releases()) >= times, "the release of the source")  # noqa: B023
-            time.sleep(1)  # what is under way comes to its end
+            time.sleep(3)  # what is under way comes to its end
             count = len(masked)
             for node in ("talker", "listener"):
                 used = processor_seconds(node, lambda: time.sleep(4)) / 4
