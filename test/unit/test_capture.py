@@ -322,6 +322,7 @@ def test_a_pause_ends_the_waiting_for_a_camera():
         wait_until(lambda: capture.last_error, "the first failure")
         began = time.monotonic()
         assert capture.pause(DEADLINE) and time.monotonic() - began < 0.4
+        assert capture.last_error is None
         capture.resume()
         assert capture.last_error is None or "/dev/video93" in capture.last_error
         wait_until(lambda: capture.last_error, "the failure after the pause")

@@ -108,6 +108,8 @@ class CaptureThread:
                 self._paused = self._was_paused = True
                 self._halted.set()
                 self._newest.clear()
+                if not self._ended.is_set():
+                    self.last_error = None
             return self._changed.wait_for(lambda: self._released, timeout)
 
     def resume(self) -> None:

@@ -21,6 +21,7 @@ from emomask.mailbox import Mailbox
 from emomask.msg import Faces
 from emomask.nodes.controls import Controls
 from emomask.nodes.diagnostics import Diagnostics, Status, figures_as_values
+from emomask.nodes.lazy_subscriber import LazySubscriber
 from emomask.nodes.log import forward_core_log
 from emomask.nodes.messages import (
     array_to_compressed,
@@ -65,6 +66,9 @@ class ListenerSettings(Validated):
         high=3600.0,
     )
     always_process: bool = setting(False, "mask frames also while nobody subscribes to an output")
+    lazy: bool = setting(
+        False, "subscribe to the images only while an output has a subscriber, so that a lazy talker can rest, too"
+    )
     also_publish: str = setting(
         "",
         "packages in whose messages the faces are published, too: vision_msgs, opencv_apps, hri_msgs (REP-155)",
@@ -82,7 +86,8 @@ class Listener:
     it is published that was not masked, and the next frame is taken. The watch logs, by the wall clock and at limited
     rates, what a user needs to know: waiting, failures, frames that hang, and the rate and age of what goes out.
 
-    Every output carries the input's stamp and frame_id. Frames are masked only while an output has a subscriber.
+    Every output carries the input's stamp and frame_id. Frames are masked only while an output has a subscriber; a lazy
+    listener subscribes to them only then, too.
 
     Parameters
     ----------
@@ -117,7 +122,7 @@ class Listener:
         self._faces = rospy.Publisher("faces", Faces, queue_size=1)
         compressed = settings.image_transport == "compressed"
         self._to_array = compressed_to_array if compressed else image_to_array
-        self._subscriber = rospy.Subscriber(
+        self._subscriber = LazySubscriber(
             rospy.resolve_name("image") + ("/compressed" if compressed else ""),
             CompressedImage if compressed else Image,
             self._receive,
@@ -125,6 +130,7 @@ class Listener:
             buff_size=BUFFER_SIZE,
             tcp_nodelay=True,
         )
+        self._subscriber.follow(not settings.lazy)
         # Daemons, so that a network that hangs cannot keep the process alive.
         self._worker = threading.Thread(target=self._work, daemon=True)
         self._watcher = threading.Thread(target=self._watch, daemon=True)
@@ -268,7 +274,7 @@ class Listener:
         busy = time.monotonic() - (self._busy_since or time.monotonic())
         if busy > self._settings.frame_timeout:
             level, message = Level.ERROR, "A frame is in work for %.1f s" % busy
-        elif self._idle and level != Level.STALE:
+        elif self._idle and (self._settings.lazy or level != Level.STALE):
             level, message = Level.OK, "Nobody subscribes to an output: frames are not masked"
         settings = self._masker.settings
         values = {
@@ -292,7 +298,9 @@ class Listener:
         failures = published = faces = dropped = 0  # as of the last line about them
         while not self._closing.wait(0.2):
             now = time.monotonic()
-            if (self._arrived is None or now - self._arrived > LOG_PERIOD) and waiting.ready():
+            self._subscriber.follow(self._idle is False or not self._settings.lazy)
+            since, arrived = self._subscriber.since, self._arrived
+            if since and (arrived is None or now - max(since, arrived) > LOG_PERIOD) and waiting.ready():
                 rospy.logwarn("Waiting for images on %s (%s).", self._subscriber.name, self._why_silent())
             if self._failures > failures and failing.ready():
                 new, failures = self._failures - failures, self._failures

@@ -234,7 +234,8 @@ class Talker:
         elif self._capture.paused or (self._settings.wait_for_subscriber and not figures.begun):
             level, message = Level.OK, "Waiting for a subscriber"
         size = "%dx%d" % self._size if self._size else "none yet"
-        return Status(level, message, {"source": self._capture.description, "size": size, **figures_as_values(figures)})
+        values = {"source": self._capture.description, "size": size, "reconnected": self._capture.reconnects}
+        return Status(level, message, {**values, **figures_as_values(figures)})
 
     def _report_rate(self) -> None:
         if not self._report.ready():
