@@ -4,7 +4,6 @@ import collections
 import json
 import multiprocessing
 import os
-import queue
 import resource
 import shutil
 import signal
@@ -280,8 +279,8 @@ def serialised(message):
 
 def test_a_frame_pixelated_as_a_whole_replaces_all(astronaut):
     message = frames_of(astronaut, 0)["/front/image_raw"]
-    inbox = queue.Queue()
-    inbox.put((serialised(message), 1.0))
+    inbox, sender = multiprocessing.Pipe(duplex=False)
+    threading.Thread(target=sender.send, args=((serialised(message), 1.0),)).start()  # more than a pipe holds
     messages = streams._Messages(streams.Job(message._type, False, 95), None, threading.Lock(), inbox)
     frame, _ = next(messages.frames())
     result = messages.result(Masked(np.full_like(frame, 50), [], 1.0, "a network failed"))
@@ -291,9 +290,9 @@ def test_a_frame_pixelated_as_a_whole_replaces_all(astronaut):
 
 @pytest.mark.parametrize("form", ["16UC1; compressedDepth png", "16UC1; png compressed "])
 def test_compressed_depth_is_no_picture(form):
-    inbox = queue.Queue()
+    inbox, sender = multiprocessing.Pipe(duplex=False)
     data = cv2.imencode(".png", np.full((20, 30), 1000, np.uint16))[1].tobytes()
-    inbox.put((serialised(CompressedImage(header(0), form, data)), 1.0))
+    sender.send((serialised(CompressedImage(header(0), form, data)), 1.0))
     messages = streams._Messages(streams.Job("sensor_msgs/CompressedImage", False, 95), None, threading.Lock(), inbox)
     frame, _ = next(messages.frames())
     assert frame is None

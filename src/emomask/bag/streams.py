@@ -24,6 +24,7 @@ IMAGES = {"sensor_msgs/Image": Image, "sensor_msgs/CompressedImage": CompressedI
 CLOCK_JUMP = 0.5
 # Spawned, because the networks' threads do not survive a fork.
 _context = multiprocessing.get_context("spawn")
+_END = object()  # after the last message that is to be sent to a process
 
 
 class Job(NamedTuple):
@@ -71,16 +72,20 @@ class Stream:
     def __init__(self, job: Job, settings: Settings, turn):
         self._lookahead = settings.lookahead
         self._sent = self._received = self._flushed = 0
-        self._inbox, self._outbox = _context.Queue(), _context.Queue()
-        self._process = _context.Process(
-            target=_work, args=(job, settings, turn, self._inbox, self._outbox), daemon=True
-        )
+        # Pipes rather than multiprocessing's queues, whose locks are left over when a process is killed.
+        inbox, to_process = _context.Pipe(duplex=False)
+        self._outbox, outbox = _context.Pipe(duplex=False)
+        self._process = _context.Process(target=_work, args=(job, settings, turn, inbox, outbox), daemon=True)
         # The process inherits this: Ctrl-C, which a terminal sends to all, is its parent's alone to handle.
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
         try:
             self._process.start()
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        # The process has these ends alone: each side sees when the other one is gone.
+        inbox.close()
+        outbox.close()
+        self._inbox = _Outgoing(to_process)
 
     def put(self, data: bytes, recorded: float) -> None:
         """Give a serialised message and when it was recorded, in seconds. Never waits."""
@@ -96,13 +101,12 @@ class Stream:
         if self._received >= max(self._flushed, self._sent - self._lookahead):
             self._flushed = self._sent
             self._inbox.put(None)
-        while True:
-            ended = not self._process.is_alive()  # asked before, because a last result may just have come
-            with contextlib.suppress(queue.Empty):
-                result = self._outbox.get(timeout=0.5)
-                break
-            if ended:
-                raise EmomaskError("A process that masks images died (exit code %s)." % self._process.exitcode)
+        try:
+            result = self._outbox.recv()
+        except (EOFError, OSError) as error:
+            self._process.join()
+            message = "A process that masks images died (exit code %s)." % self._process.exitcode
+            raise EmomaskError(message) from error
         if isinstance(result, EmomaskError):
             raise result
         self._received += 1
@@ -110,23 +114,51 @@ class Stream:
 
     def close(self) -> None:
         """End the process, whatever it does."""
-        self._inbox.cancel_join_thread()
         self._process.kill()
         self._process.join()
+        self._inbox.close()
+        self._outbox.close()
+
+
+class _Outgoing:
+    """The sending end of a pipe, for which nobody ever waits: a thread sends what is put, in order."""
+
+    def __init__(self, connection):
+        self._connection = connection
+        self._items = queue.Queue()
+        self._thread = threading.Thread(target=self._send, daemon=True)
+        self._thread.start()
+
+    def put(self, item) -> None:
+        self._items.put(item)
+
+    def close(self) -> None:
+        """Send what is left, unless the other end is gone, and close the pipe."""
+        self._items.put(_END)
+        self._thread.join()
+        self._connection.close()
+
+    def _send(self) -> None:
+        with contextlib.suppress(OSError):  # the other end is gone, which its reader or its owner notices
+            for item in iter(self._items.get, _END):
+                self._connection.send(item)
 
 
 def _work(job: Job, settings: Settings, turn, inbox, outbox) -> None:
     """The life of a worker process; its parent ends it."""
     threading.Thread(target=_end_with_parent, daemon=True).start()  # a parent that is killed cannot
+    results = _Outgoing(outbox)
     try:
         masker = Masker(settings)
     except EmomaskError as error:
-        outbox.put(error)
+        results.put(error)
+        results.close()
         return
     messages = _Messages(job, masker, turn, inbox)
-    while True:  # each time until the frames that wait are asked for, or the clock goes back
-        for masked in masker.stream(messages.frames()):
-            outbox.put(messages.result(masked))
+    with contextlib.suppress(EOFError):  # the parent is gone
+        while True:  # each time until the frames that wait are asked for, or the clock goes back
+            for masked in masker.stream(messages.frames()):
+                results.put(messages.result(masked))
 
 
 class _Messages:
@@ -143,7 +175,7 @@ class _Messages:
     def frames(self):
         """Yield ``(frame, seconds)`` for each message; frame is None when it cannot be decoded."""
         while True:
-            item = self._put_off or self._inbox.get()
+            item = self._put_off or self._inbox.recv()
             self._put_off = None
             if item is None:
                 return
