@@ -21,6 +21,7 @@ from emomask.mailbox import Mailbox
 from emomask.msg import Faces
 from emomask.nodes.controls import Controls
 from emomask.nodes.diagnostics import Diagnostics, Status, figures_as_values
+from emomask.nodes.interrupts import interrupts_held
 from emomask.nodes.lazy_subscriber import LazySubscriber
 from emomask.nodes.log import forward_core_log
 from emomask.nodes.messages import (
@@ -359,5 +360,6 @@ def main() -> None:
     models = ", ".join("%s %s" % model for model in masker.models.items())
     rospy.loginfo("Models ready after %.1f s: %s.", time.monotonic() - start, models)
     if not rospy.is_shutdown():
-        Listener(masker, listener_settings, also)
+        with interrupts_held():
+            Listener(masker, listener_settings, also)
         rospy.spin()

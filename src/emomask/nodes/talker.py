@@ -17,6 +17,7 @@ from emomask.media.capture import CaptureThread
 from emomask.media.sources import Captured, SourceSettings
 from emomask.nodes.calibration import Calibration
 from emomask.nodes.diagnostics import Diagnostics, Status, figures_as_values
+from emomask.nodes.interrupts import interrupts_held
 from emomask.nodes.log import forward_core_log
 from emomask.nodes.messages import array_to_compressed, array_to_image, check_cv_bridge
 from emomask.nodes.parameters import read_parameters
@@ -261,7 +262,9 @@ def main() -> None:
     try:
         settings, source = read_parameters(TalkerSettings, SourceSettings)
         check_cv_bridge()
-        Talker(settings, source).run()
+        with interrupts_held():
+            talker = Talker(settings, source)
+        talker.run()
     except EmomaskError as error:
         rospy.logfatal("%s", error)
         sys.exit(1)
