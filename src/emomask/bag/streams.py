@@ -18,6 +18,7 @@ from emomask.faces import Box, Masked
 from emomask.masker import Masker
 from emomask.nodes.messages import cover_compressed, cover_image, decode, decoded_to_array, image_to_array
 from emomask.settings import Settings
+from emomask.signals import signals_held
 
 IMAGES = {"sensor_msgs/Image": Image, "sensor_msgs/CompressedImage": CompressedImage}
 # Stamps that go back by more seconds are a new recording, by less frames that overtook each other (as the listener).
@@ -77,11 +78,8 @@ class Stream:
         self._outbox, outbox = _context.Pipe(duplex=False)
         self._process = _context.Process(target=_work, args=(job, settings, turn, inbox, outbox), daemon=True)
         # The process inherits this: Ctrl-C, which a terminal sends to all, is its parent's alone to handle.
-        mask = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
-        try:
+        with signals_held(signal.SIGINT):
             self._process.start()
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         # The process has these ends alone: each side sees when the other one is gone.
         inbox.close()
         outbox.close()

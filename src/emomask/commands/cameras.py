@@ -6,10 +6,9 @@ import time
 from emomask.commands.options import add_settings, positive, settings_of
 from emomask.errors import SourceError
 from emomask.media.address import parse_address
-from emomask.media.source_settings import SourceSettings
+from emomask.media.source_settings import CONTROLS, SourceSettings
 
-_CAMERA_SETTINGS = ("width", "height", "fps", "fourcc", "brightness", "contrast", "hue", "saturation", "gain")
-_CAMERA_SETTINGS += ("sharpness", "auto_exposure", "exposure", "auto_white_balance", "white_balance", "properties")
+_CAMERA_SETTINGS = ("width", "height", "fps", "fourcc", *CONTROLS, "properties")
 
 # Mean grey level, of 255, below which a picture is called dark: a covered lens gives 0 to 10.
 DARK = 16.0

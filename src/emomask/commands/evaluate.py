@@ -201,6 +201,7 @@ def _evaluate_landmarks(options) -> int:
 def _evaluate_detection(options) -> int:
     from emomask.evaluation.detection import evaluate_detection, figures_of
     from emomask.evaluation.detection_tables import detection_tables
+    from emomask.evaluation.plots import draw_detection_curves
 
     tallies = evaluate_detection(
         options.data,
@@ -211,14 +212,7 @@ def _evaluate_detection(options) -> int:
         options.conditions,
         options.every,
     )
-    print(detection_tables(tallies))
-    if options.json:
-        write_json(figures_of(tallies), options.json)
-    if options.plot:
-        from emomask.evaluation.plots import draw_detection_curves
-
-        draw_detection_curves(tallies, options.plot)
-    return 0
+    return _tell(options, detection_tables(tallies), figures_of(tallies), draw_detection_curves, tallies)
 
 
 def _evaluate_privacy(options) -> int:
@@ -245,6 +239,7 @@ def _evaluate_privacy(options) -> int:
 
 
 def _evaluate_speed(options) -> int:
+    from emomask.evaluation.plots import draw_speed
     from emomask.evaluation.speed import evaluate_speed, figures_of, speed_tables
     from emomask.evaluation.speed_scenes import FACES, SIZES, parsed_size
 
@@ -254,31 +249,28 @@ def _evaluate_speed(options) -> int:
         return _evaluate_graph(options, settings, sizes)
     crowds = FACES if options.faces is None else options.faces
     result = evaluate_speed(settings, options.against, sizes, crowds, rounds=options.rounds)
-    print(speed_tables(result))
-    if options.json:
-        write_json(figures_of(result), options.json)
-    if options.plot:
-        from emomask.evaluation.plots import draw_speed
-
-        draw_speed(result, options.plot)
-    return 0
+    return _tell(options, speed_tables(result), figures_of(result), draw_speed, result)
 
 
 def _evaluate_graph(options, settings: Settings, sizes) -> int:
     from emomask.evaluation.graph import graph_figures, graph_table, measure_graph
+    from emomask.evaluation.plots import draw_graphs
 
     if options.against:
         raise SettingsError("With --ros nothing can be compared: leave out --against.")
     if not (1 <= options.fps <= 240 and 0.1 <= options.minutes <= 1440):
         raise SettingsError("fps must lie between 1 and 240, minutes between 0.1 and 1440.")
     graphs = [measure_graph(settings, size, options.fps, options.minutes * 60) for size in sizes]
-    print(graph_table(graphs))
-    if options.json:
-        write_json(graph_figures(graphs), options.json)
-    if options.plot:
-        from emomask.evaluation.plots import draw_graphs
+    return _tell(options, graph_table(graphs), graph_figures(graphs), draw_graphs, graphs)
 
-        draw_graphs(graphs, options.plot)
+
+def _tell(options, tables: str, figures, draw, result) -> int:
+    """Print the tables, write the figures as JSON and let ``draw`` plot the result, the latter two if options ask."""
+    print(tables)
+    if options.json:
+        write_json(figures, options.json)
+    if options.plot:
+        draw(result, options.plot)
     return 0
 
 

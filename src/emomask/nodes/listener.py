@@ -2,6 +2,7 @@
 
 import collections
 import os
+import signal
 import statistics
 import sys
 import threading
@@ -21,7 +22,6 @@ from emomask.mailbox import Mailbox
 from emomask.msg import Faces
 from emomask.nodes.controls import Controls
 from emomask.nodes.diagnostics import Diagnostics, Status, figures_as_values
-from emomask.nodes.interrupts import interrupts_held
 from emomask.nodes.lazy_subscriber import LazySubscriber
 from emomask.nodes.log import forward_core_log
 from emomask.nodes.messages import (
@@ -37,6 +37,7 @@ from emomask.nodes.standards import SEPARATOR, Standard, standards
 from emomask.nodes.throttle import Throttle
 from emomask.perception.onnx_network import providers
 from emomask.settings import Validated, setting
+from emomask.signals import signals_held
 
 # rospy reads this many bytes before it applies queue_size; frames that are larger would otherwise queue in the socket.
 BUFFER_SIZE = 2**24
@@ -360,6 +361,7 @@ def main() -> None:
     models = ", ".join("%s %s" % model for model in masker.models.items())
     rospy.loginfo("Models ready after %.1f s: %s.", time.monotonic() - start, models)
     if not rospy.is_shutdown():
-        with interrupts_held():
+        # rospy's shutdown deadlocks when it begins while this thread registers topics and services.
+        with signals_held(signal.SIGINT, signal.SIGTERM):
             Listener(masker, listener_settings, also)
         rospy.spin()

@@ -1,5 +1,6 @@
 """The talker node: publishes the frames of a camera, a file, a stream, an image folder or the demo clip."""
 
+import signal
 import sys
 import threading
 import time
@@ -17,12 +18,12 @@ from emomask.media.capture import CaptureThread
 from emomask.media.sources import Captured, SourceSettings
 from emomask.nodes.calibration import Calibration
 from emomask.nodes.diagnostics import Diagnostics, Status, figures_as_values
-from emomask.nodes.interrupts import interrupts_held
 from emomask.nodes.log import forward_core_log
 from emomask.nodes.messages import array_to_compressed, array_to_image, check_cv_bridge
 from emomask.nodes.parameters import read_parameters
 from emomask.nodes.throttle import Throttle
 from emomask.settings import Validated, setting
+from emomask.signals import signals_held
 
 # Seconds between log lines of one kind, and between the lines on rate and dropped frames.
 LOG_PERIOD = 5.0
@@ -262,7 +263,8 @@ def main() -> None:
     try:
         settings, source = read_parameters(TalkerSettings, SourceSettings)
         check_cv_bridge()
-        with interrupts_held():
+        # rospy's shutdown deadlocks when it begins while this thread registers topics and services.
+        with signals_held(signal.SIGINT, signal.SIGTERM):
             talker = Talker(settings, source)
         talker.run()
     except EmomaskError as error:

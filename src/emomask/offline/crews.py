@@ -11,6 +11,7 @@ from typing import Callable, Dict, List, Protocol
 from emomask.offline.course import Task
 from emomask.offline.files import Done, FileMasker
 from emomask.offline.plan import Plan
+from emomask.signals import signals_held
 
 
 class WorkerDied(Exception):
@@ -105,11 +106,8 @@ class _Process:
         self._pipe, end = context.Pipe()
         self._process = context.Process(target=_serve, args=(plan, end), daemon=True)
         # Ctrl-C in a terminal goes to all its processes; the first one ends the others, which inherit this mask.
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        try:
+        with signals_held(signal.SIGINT):
             self._process.start()
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         end.close()
 
     def outcome(self, task: Task) -> Done:
