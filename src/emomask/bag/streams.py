@@ -6,7 +6,6 @@ import math
 import multiprocessing
 import os
 import queue
-import signal
 import threading
 from io import BytesIO
 from typing import NamedTuple, Optional
@@ -15,10 +14,10 @@ from sensor_msgs.msg import CompressedImage, Image
 
 from emomask.errors import EmomaskError, FrameError
 from emomask.faces import Box, Masked
+from emomask.interrupts import interrupts_held
 from emomask.masker import Masker
 from emomask.nodes.messages import cover_compressed, cover_image, decode, decoded_to_array, image_to_array
 from emomask.settings import Settings
-from emomask.signals import signals_held
 
 IMAGES = {"sensor_msgs/Image": Image, "sensor_msgs/CompressedImage": CompressedImage}
 # Stamps that go back by more seconds are a new recording, by less frames that overtook each other (as the listener).
@@ -78,7 +77,7 @@ class Stream:
         self._outbox, outbox = _context.Pipe(duplex=False)
         self._process = _context.Process(target=_work, args=(job, settings, turn, inbox, outbox), daemon=True)
         # The process inherits this: Ctrl-C, which a terminal sends to all, is its parent's alone to handle.
-        with signals_held(signal.SIGINT):
+        with interrupts_held():
             self._process.start()
         # The process has these ends alone: each side sees when the other one is gone.
         inbox.close()

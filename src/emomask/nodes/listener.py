@@ -2,7 +2,6 @@
 
 import collections
 import os
-import signal
 import statistics
 import sys
 import threading
@@ -18,6 +17,7 @@ from emomask import Masked, Masker, Settings
 from emomask.errands import Errands
 from emomask.errors import EmomaskError, FrameError
 from emomask.health import SILENCE, Level, Meter, judged
+from emomask.interrupts import interrupts_held
 from emomask.mailbox import Mailbox
 from emomask.msg import Faces
 from emomask.nodes.controls import Controls
@@ -37,7 +37,6 @@ from emomask.nodes.standards import SEPARATOR, Standard, standards
 from emomask.nodes.throttle import Throttle
 from emomask.perception.onnx_network import providers
 from emomask.settings import Validated, setting
-from emomask.signals import signals_held
 
 # rospy reads this many bytes before it applies queue_size; frames that are larger would otherwise queue in the socket.
 BUFFER_SIZE = 2**24
@@ -362,6 +361,6 @@ def main() -> None:
     rospy.loginfo("Models ready after %.1f s: %s.", time.monotonic() - start, models)
     if not rospy.is_shutdown():
         # rospy's shutdown deadlocks when it begins while this thread registers topics and services.
-        with signals_held(signal.SIGINT, signal.SIGTERM):
+        with interrupts_held():
             Listener(masker, listener_settings, also)
         rospy.spin()

@@ -1,6 +1,5 @@
 """The talker node: publishes the frames of a camera, a file, a stream, an image folder or the demo clip."""
 
-import signal
 import sys
 import threading
 import time
@@ -14,6 +13,7 @@ from std_srvs.srv import Trigger, TriggerResponse
 
 from emomask.errors import EmomaskError, SourceError
 from emomask.health import Level, Meter, judged
+from emomask.interrupts import interrupts_held
 from emomask.media.capture import CaptureThread
 from emomask.media.sources import Captured, SourceSettings
 from emomask.nodes.calibration import Calibration
@@ -23,7 +23,6 @@ from emomask.nodes.messages import array_to_compressed, array_to_image, check_cv
 from emomask.nodes.parameters import read_parameters
 from emomask.nodes.throttle import Throttle
 from emomask.settings import Validated, setting
-from emomask.signals import signals_held
 
 # Seconds between log lines of one kind, and between the lines on rate and dropped frames.
 LOG_PERIOD = 5.0
@@ -264,7 +263,7 @@ def main() -> None:
         settings, source = read_parameters(TalkerSettings, SourceSettings)
         check_cv_bridge()
         # rospy's shutdown deadlocks when it begins while this thread registers topics and services.
-        with signals_held(signal.SIGINT, signal.SIGTERM):
+        with interrupts_held():
             talker = Talker(settings, source)
         talker.run()
     except EmomaskError as error:

@@ -2,16 +2,15 @@
 
 import multiprocessing
 import os
-import signal
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from multiprocessing import connection
 from typing import Callable, Dict, List, Protocol
 
+from emomask.interrupts import interrupts_held
 from emomask.offline.course import Task
 from emomask.offline.files import Done, FileMasker
 from emomask.offline.plan import Plan
-from emomask.signals import signals_held
 
 
 class WorkerDied(Exception):
@@ -105,8 +104,9 @@ class _Process:
         context = multiprocessing.get_context("spawn")
         self._pipe, end = context.Pipe()
         self._process = context.Process(target=_serve, args=(plan, end), daemon=True)
-        # Ctrl-C in a terminal goes to all its processes; the first one ends the others, which inherit this mask.
-        with signals_held(signal.SIGINT):
+        # Ctrl-C in a terminal goes to all its processes; the first one ends the others, which inherit this. One that is
+        # interrupted in the middle of this call would leave half a process behind, with a traceback.
+        with interrupts_held():
             self._process.start()
         end.close()
 
