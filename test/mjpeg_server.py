@@ -2,24 +2,17 @@
 
 import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
 import cv2
-import numpy as np
+from camera_server import CameraServer, picture
 
 
-def picture(number, width=320, height=240):
-    """A textured picture ``(height, width, 3)`` uint8 BGR whose brightness tells ``number``."""
-    image = np.full((height, width, 3), 40 + number % 8 * 20, np.uint8)
-    cv2.putText(image, str(number), (20, height // 2), cv2.FONT_HERSHEY_SIMPLEX, 2, (255, 255, 255), 3)
-    return image
-
-
-class MjpegServer:
+class MjpegServer(CameraServer):
     """Serves ``picture(0)``, ``picture(1)``, ... to each client at ``rate`` frames/s until it is closed."""
 
     def __init__(self, port=0, rate=20.0):
-        closing = self._closing = threading.Event()
+        closing = threading.Event()
 
         class Camera(BaseHTTPRequestHandler):
             def do_GET(self):
@@ -42,19 +35,4 @@ class MjpegServer:
             def log_message(self, *args):
                 pass
 
-        class Server(ThreadingHTTPServer):
-            daemon_threads = True
-            allow_reuse_address = True
-
-        self._server = Server(("127.0.0.1", port), Camera)
-        self.port = self._server.server_address[1]
-        self.url = "http://127.0.0.1:%d/video" % self.port
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05})
-        self._thread.start()
-
-    def close(self):
-        """Cut every connection and stop listening."""
-        self._closing.set()
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        super().__init__(Camera, port, "http://127.0.0.1:%d/video", closing)

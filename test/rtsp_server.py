@@ -7,18 +7,18 @@ import time
 from fractions import Fraction
 
 import av
-from mjpeg_server import picture
+from camera_server import CameraServer, picture
 
 _SDP = "v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=test\r\nt=0 0\r\nm=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\n"
 _SDP += "a=fmtp:96 packetization-mode=1\r\na=control:track0\r\n"
 _CLOCK = 90000  # RTP's clock of video, in Hz
 
 
-class RtspServer:
+class RtspServer(CameraServer):
     """Serves ``picture(0)``, ``picture(1)``, ... to each client at ``rate`` frames/s until it is closed."""
 
     def __init__(self, port=0, rate=20.0):
-        closing = self._closing = threading.Event()
+        closing = threading.Event()
 
         class Camera(socketserver.StreamRequestHandler):
             def handle(self):
@@ -74,22 +74,7 @@ class RtspServer:
                         sequence += 1
                     number, due = number + 1, due + 1 / rate
 
-        class Server(socketserver.ThreadingTCPServer):
-            daemon_threads = True
-            allow_reuse_address = True
-
-        self._server = Server(("127.0.0.1", port), Camera)
-        self.port = self._server.server_address[1]
-        self.url = "rtsp://127.0.0.1:%d/stream" % self.port
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05})
-        self._thread.start()
-
-    def close(self):
-        """Cut every connection and stop listening."""
-        self._closing.set()
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        super().__init__(Camera, port, "rtsp://127.0.0.1:%d/stream", closing)
 
 
 def _units(stream):
