@@ -105,6 +105,11 @@ class Face:
     covered: Optional[Box] = None
     held: bool = False
 
+    @property
+    def confidence(self) -> float:
+        """The probability of the emotion that is shown, 0..1."""
+        return float(self.probabilities[EMOTIONS.index(self.emotion)])
+
 
 @dataclass
 class Masked:

@@ -5,7 +5,7 @@ from opencv_apps.msg import Face as FaceMessage
 from opencv_apps.msg import FaceArrayStamped, Rect
 from std_msgs.msg import Header
 
-from emomask.faces import EMOTIONS, Box, Face, Masked
+from emomask.faces import Box, Face, Masked
 from emomask.landmark_index import LEFT_EYE, RIGHT_EYE
 from emomask.nodes.messages import copied
 
@@ -39,8 +39,7 @@ create = FaceArray
 
 def _face(face: Face) -> FaceMessage:
     eyes = [_rect(Box.around(face.landmarks[eye])) for eye in (LEFT_EYE, RIGHT_EYE)]
-    confidence = float(face.probabilities[EMOTIONS.index(face.emotion)])
-    return FaceMessage(face=_rect(face.box), eyes=eyes, label=face.emotion, confidence=confidence)
+    return FaceMessage(face=_rect(face.box), eyes=eyes, label=face.emotion, confidence=face.confidence)
 
 
 def _rect(box: Box) -> Rect:

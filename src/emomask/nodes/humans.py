@@ -18,7 +18,7 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
 from emomask.errors import SettingsError
-from emomask.faces import EMOTIONS, Box, Face, Masked
+from emomask.faces import Box, Face, Masked
 from emomask.nodes.messages import array_to_image, copied
 
 # REP-155's names for ours.
@@ -98,7 +98,7 @@ class Humans:
         points += [NormalizedPointOfInterest2D(0.0, 0.0, 0.0)] * PUPILS
         topics.landmarks.publish(FacialLandmarks(header=copied(header), landmarks=points, height=height, width=width))
         expression = Expression(header=copied(header), expression=EXPRESSIONS[face.emotion])
-        expression.confidence = float(face.probabilities[EMOTIONS.index(face.emotion)])
+        expression.confidence = face.confidence
         topics.expression.publish(expression)
         if topics.cropped.get_num_connections():
             topics.cropped.publish(array_to_image(_crop(image, face.covered or face.box, *self._size), header))

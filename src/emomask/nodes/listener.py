@@ -25,6 +25,7 @@ from emomask.nodes.diagnostics import Diagnostics, Status, figures_as_values
 from emomask.nodes.lazy_subscriber import LazySubscriber
 from emomask.nodes.log import forward_core_log
 from emomask.nodes.messages import (
+    BUFFER_SIZE,
     array_to_compressed,
     array_to_image,
     check_cv_bridge,
@@ -38,8 +39,6 @@ from emomask.nodes.throttle import Throttle
 from emomask.perception.onnx_network import providers
 from emomask.settings import Validated, setting
 
-# rospy reads this many bytes before it applies queue_size; frames that are larger would otherwise queue in the socket.
-BUFFER_SIZE = 2**24
 # Seconds between log lines of one kind, and between the lines on rate and age.
 LOG_PERIOD = 5.0
 REPORT_PERIOD = 30.0

@@ -14,6 +14,8 @@ from std_msgs.msg import Header
 from emomask.errors import EmomaskError, FrameError
 from emomask.faces import Box, Face
 
+# rospy reads this many bytes before it applies queue_size; frames that are larger would otherwise queue in the socket.
+BUFFER_SIZE = 2**24
 # Pictures beyond this are refused before any memory is taken for them; 8K video has half as many pixels.
 MAX_PIXELS = 1 << 26
 

@@ -8,7 +8,7 @@ import sys
 import rospy
 from sensor_msgs.msg import Image
 
-BUFFER_SIZE = 2**24
+from emomask.nodes.messages import BUFFER_SIZE
 
 
 def _tell(message: Image) -> None:

@@ -18,12 +18,11 @@ from emomask.errors import EmomaskError, FrameError, SettingsError, SinkError
 from emomask.media.encoders import container_of
 from emomask.media.video import VideoSink
 from emomask.msg import Faces
-from emomask.nodes.messages import check_cv_bridge, image_to_array
+from emomask.nodes.messages import BUFFER_SIZE, check_cv_bridge, image_to_array
 from emomask.nodes.parameters import read_parameters
 from emomask.nodes.throttle import Throttle
 from emomask.settings import Validated, setting
 
-BUFFER_SIZE = 2**24
 LOG_PERIOD = 5.0
 # Frames that wait for the encoder; more are dropped and counted, so that memory is bounded.
 WAITING_FRAMES = 64

@@ -18,6 +18,7 @@ from emomask.media.capture import CaptureThread
 from emomask.media.sources import Captured, SourceSettings
 from emomask.nodes.calibration import Calibration
 from emomask.nodes.diagnostics import Diagnostics, Status, figures_as_values
+from emomask.nodes.lazy_subscriber import LINGER
 from emomask.nodes.log import forward_core_log
 from emomask.nodes.messages import array_to_compressed, array_to_image, check_cv_bridge
 from emomask.nodes.parameters import read_parameters
@@ -29,8 +30,6 @@ LOG_PERIOD = 5.0
 REPORT_PERIOD = 30.0
 # The last message of a file is sent by another thread and must leave before the node does.
 LAST_MESSAGE = 0.5
-# A viewer that is started anew must not cost the camera's start.
-LINGER = 1.0
 # A camera takes a second or two to start, or to end a read that is under way.
 SWITCHING = 10.0
 

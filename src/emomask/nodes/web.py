@@ -10,7 +10,7 @@ from emomask.errors import EmomaskError, FrameError, SettingsError
 from emomask.faces import EMOTIONS
 from emomask.msg import Faces
 from emomask.nodes.log import forward_core_log
-from emomask.nodes.messages import check_cv_bridge, image_to_array
+from emomask.nodes.messages import BUFFER_SIZE, check_cv_bridge, image_to_array
 from emomask.nodes.parameters import read_parameters
 from emomask.nodes.throttle import Throttle
 from emomask.settings import Settings
@@ -18,7 +18,6 @@ from emomask.web.feed import Feed
 from emomask.web.serve import Website
 from emomask.web.settings import WebSettings
 
-BUFFER_SIZE = 2**24
 LOG_PERIOD = 5.0
 WATCH_PERIOD = 0.2
 
