@@ -51,6 +51,19 @@ def test_nothing_of_the_original_shows_through(style, region):
         assert covers[0][mask].astype(float).std() < 0.35 * first[mask].astype(float).std()
 
 
+@pytest.mark.parametrize("style", ["blur", "pixelate"])
+@pytest.mark.parametrize("region", REGIONS[:4] + REGIONS[5:])
+def test_light_and_skin_do_not_show(style, region):
+    """Pictures that differ in nothing but their colour are covered alike, and always with a mean of mid grey."""
+    covers = []
+    for color in ((40, 60, 90), (150, 170, 200)):
+        image = noise() // 8 + np.array(color, np.uint8)
+        create_style(Settings(style=style)).cover(image, region, "happy")
+        covers.append(image[inside(region)].astype(int))
+    assert np.abs(covers[0] - covers[1]).max() <= 2
+    assert np.abs(covers[0].mean(axis=0) - 128).max() <= 2
+
+
 @pytest.mark.parametrize("style", ["blur", "pixelate", "solid"])
 def test_nothing_outside_is_touched(style):
     image, region = noise(), REGIONS[0]

@@ -9,9 +9,10 @@ from emomask.faces import Box
 from emomask.masks.region import Region
 from emomask.settings import Settings
 
-# Across the region's longer side; a face inside it has about two. Fewer hide people no better: what is left is
-# the light and the colour of the skin.
-CELLS = 3
+# Across the region's longer side; a face inside it has little more than one. With three, the best of four attackers
+# named 4.3 % of 50 people where chance is 2 %, with two 2.7 %; with three that kept the mean colour 5.0 %.
+CELLS = 2
+GREY = 128.0  # the mean colour of a mosaic, whatever the light and the skin
 FRAME_CELLS = 10  # across the longer side of a frame that is pixelated as a whole
 
 
@@ -43,11 +44,12 @@ class _Plain:
         if patch is None:
             return None
         view = patch.of(image)
-        np.copyto(view, self._instead(view, region), where=(patch.mask > 0)[..., None])
+        inside = patch.mask > 0
+        np.copyto(view, self._instead(view, inside, region), where=inside[..., None])
         return patch.box
 
-    def _instead(self, view: np.ndarray, region: Region) -> np.ndarray:
-        """What replaces ``view``, the pixels of the frame around ``region``."""
+    def _instead(self, view: np.ndarray, inside: np.ndarray, region: Region) -> np.ndarray:
+        """What replaces ``view``, the pixels of the frame around ``region``, where ``inside`` is set."""
         raise NotImplementedError
 
 
@@ -56,22 +58,34 @@ class Solid(_Plain):
 
     color = np.array([128, 128, 128], np.uint8)
 
-    def _instead(self, view: np.ndarray, region: Region) -> np.ndarray:
+    def _instead(self, view: np.ndarray, inside: np.ndarray, region: Region) -> np.ndarray:
         return self.color
 
 
-class Pixelate(_Plain):
-    """A mosaic of a few large cells, whatever the face's size."""
+class _Mosaic(_Plain):
+    """A few large cells, whatever the face's size, that tell how their colours differ but not what they are.
 
-    def _instead(self, view: np.ndarray, region: Region) -> np.ndarray:
-        return mosaic(view, region.longest / CELLS, cv2.INTER_NEAREST)
+    Light and skin would tell people apart: the mean colour is always mid grey.
+    """
+
+    interpolation: int  # OpenCV's, from the cells to pixels
+
+    def _instead(self, view: np.ndarray, inside: np.ndarray, region: Region) -> np.ndarray:
+        coarse = mosaic(view, region.longest / CELLS, self.interpolation)
+        shift = GREY - np.array(cv2.mean(coarse, inside.astype(np.uint8))[:3])
+        return np.clip(coarse + shift, 0, 255).astype(np.uint8)
 
 
-class Blur(_Plain):
-    """The mosaic's few colours joined smoothly: a blur that leaves no more than they hold."""
+class Pixelate(_Mosaic):
+    """The cells as they are."""
 
-    def _instead(self, view: np.ndarray, region: Region) -> np.ndarray:
-        return mosaic(view, region.longest / CELLS, cv2.INTER_CUBIC)
+    interpolation = cv2.INTER_NEAREST
+
+
+class Blur(_Mosaic):
+    """The cells' colours joined smoothly: a blur that leaves no more than they hold."""
+
+    interpolation = cv2.INTER_CUBIC
 
 
 def mosaic(image: np.ndarray, cell: float, interpolation: int) -> np.ndarray:
