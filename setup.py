@@ -27,7 +27,8 @@ setup(
         "emomask.perception",
         "emomask.training",
         "emomask.web",
+        "emomask.web.static",
     ],
-    package_data={"emomask.web": ["static/*"]},
+    package_data={"emomask.web.static": ["*"]},
     data_files=[shared("emojis"), shared("emojis/plain"), shared("models")],
 )
