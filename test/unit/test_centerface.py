@@ -33,6 +33,28 @@ def test_scores_come_best_first_and_above_the_threshold(detector, astronaut):
     assert scores == sorted(scores, reverse=True) and min(scores) >= 0.05 and len(found) >= 2
 
 
+@pytest.mark.parametrize("edge", ["left", "right", "top", "bottom"])
+def test_a_face_that_the_edge_cuts_off_is_found_once_where_it_is(detector, astronaut, astronaut_face, edge):
+    """30 % of it is left, at each of the frame's edges; without the mirrored border the scores are below 0.35."""
+    left, top, right, bottom = astronaut_face
+    x, y = (int(start + 0.7 * (end - start)) for start, end in ((left, right), (top, bottom)))
+    z = int(bottom - 0.7 * (bottom - top))
+    frame, visible = {
+        "left": (astronaut[:, x:], Box(0, top, right - x, bottom)),
+        "right": (astronaut[:, x:][:, ::-1], Box(512 - right, top, 512 - x, bottom)),
+        "top": (astronaut[y:], Box(left, 0, right, bottom - y)),
+        "bottom": (astronaut[:z], Box(left, top, right, z)),
+    }[edge]
+    (found,) = detector.detect(np.ascontiguousarray(frame), 0.35, 480)
+    assert found.box.intersection(visible).area > 0.5 * visible.area
+
+
+@pytest.mark.parametrize("size", [(16, 1280), (1280, 16), (16, 16), (33, 47)])
+def test_frames_of_any_shape_have_room_for_the_border(detector, size):
+    frame = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)
+    assert all(np.isfinite(one.box).all() for one in detector.detect(frame, 0.01, 1280))
+
+
 def test_colours_are_fed_as_the_network_was_trained(detector, astronaut):
     # With red and blue swapped the astronaut's suit and skin change; the right order must not score worse.
     (right,) = detector.detect(astronaut, 0.3, 480)

@@ -19,7 +19,7 @@ NO_ANSWER = np.full(len(EMOTIONS), np.nan)  # of a picture without a face
 
 
 def evaluate_emotion_pictures(images, labels=None, settings=None, steps=False, plot=None) -> Dict[str, object]:
-    """Figures of the chain, as the listener runs it, on pictures with one labelled face each.
+    """Figures of the chain, as it runs on a picture by itself, on pictures with one labelled face each.
 
     ``images``, ``labels``: see ``labelled_pictures``. The largest face that is found counts; where none is found, the
     picture is answered wrongly. The answer is the most probable emotion, whether or not the chain is sure of it.
@@ -47,7 +47,7 @@ def evaluate_emotion_pictures(images, labels=None, settings=None, steps=False, p
             continue
         face = max(faces, key=lambda face: face.box.area)
         start = time.perf_counter()
-        answers.append(perceiver.emotions(picture, [face])[0])
+        answers.append(perceiver.emotions(picture, [face], is_picture=True)[0])
         times.append(time.perf_counter() - start)
         by_step.append(probabilities_by_step(picture, face, perceiver.classifier) if steps else {})
     if not times:

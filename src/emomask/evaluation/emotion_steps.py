@@ -15,7 +15,7 @@ def probabilities_by_step(frame: np.ndarray, face: Face, classifier: EmotionClas
     ``box``: of the square around the face's box; ``framed``: of the square that the landmarks give; ``upright``: turned
     by the head's roll; ``mirrored``: averaged with the mirror image; ``listener``: the mirror image framed
     wider, averaged with what people would vote for, where the network knows that, and weighted, which is how the
-    listener classifies.
+    listener classifies; ``picture``: both crops plain and mirrored, as for a picture by itself.
     """
     squares = {
         "box": SquareCrop(*face.box.center, max(face.box.width, face.box.height)),
@@ -27,4 +27,5 @@ def probabilities_by_step(frame: np.ndarray, face: Face, classifier: EmotionClas
     upright = crops["upright"]
     answers["mirrored"] = (answers["upright"] + classifier.label_probabilities(upright[..., ::-1])[0]) / 2
     answers["listener"] = classifier.classify(frame, [face.landmarks])[0]
+    answers["picture"] = classifier.classify(frame, [face.landmarks], is_picture=True)[0]
     return answers

@@ -1,7 +1,7 @@
 """Classifies the emotion of faces on 42 x 42 grey crops."""
 
 from dataclasses import replace
-from typing import Optional, Sequence
+from typing import Sequence
 
 import cv2
 import numpy as np
@@ -22,7 +22,8 @@ EYES_APART = 0.36
 MIDDLE_DOWN = 0.59  # of the point between eyes and mouth
 LARGER = 1.035  # the larger of both extents, each over its median, is this much larger than 1
 
-# The mirrored view of a face is framed so much wider than the plain one: two different looks for the price of two.
+# A second crop of a face is framed so much wider than the plain one. A stream sees that one mirrored: two different
+# looks for the price of two. A picture has both crops both ways.
 WIDER = 1.08
 # FER2013 shows disgust in one picture of 66 and fear in one of 7; in photographs of people it is rather the other way
 # round. The weight of each emotion, in the order of ``EMOTIONS``, chosen on whole pictures (models/README.md).
@@ -30,7 +31,7 @@ WEIGHTS = np.array([1, 8, 0.6, 1, 1, 1, 1], np.float32)
 
 
 class EmotionClassifier:
-    """Runs a network on each face and its mirror image: ``settings.emotion_network``.
+    """Runs ``settings.emotion_network`` on views of each face, some of them mirrored.
 
     Raises ModelError when its file cannot be used.
     """
@@ -41,27 +42,34 @@ class EmotionClassifier:
         self.checksum = checksum(model)
         self._network = OnnxNetwork(model, name, settings)
 
-    def classify(self, frame: np.ndarray, landmarks: Sequence[np.ndarray]) -> np.ndarray:
+    def classify(self, frame: np.ndarray, landmarks: Sequence[np.ndarray], is_picture: bool = False) -> np.ndarray:
         """Float32 ``(N, 7)`` probabilities in the order of ``EMOTIONS`` for N sets of 68 landmarks in ``frame``.
 
-        ``frame``: uint8 H x W x 3 BGR; landmarks: ``(68, 2)`` pixels.
+        ``frame``: uint8 H x W x 3 BGR; landmarks: ``(68, 2)`` pixels. ``is_picture``: it is no frame of a stream, in
+        which a face is looked at again soon, so that there is time for four views.
         """
         if not len(landmarks):
             return np.empty((0, len(EMOTIONS)), np.float32)
         plain, wider = (
             np.stack([emotion_crop(frame, points, wide) for points in landmarks])[:, None] for wide in (1.0, WIDER)
         )
-        return self.classify_crops(plain, wider)
+        views = [plain, wider[..., ::-1]]
+        if is_picture:
+            views += [plain[..., ::-1], wider]
+        return self._classify_views(views)
 
-    def classify_crops(self, crops: np.ndarray, wider: Optional[np.ndarray] = None) -> np.ndarray:
-        """Likewise for N grey crops ``(N, 1, 42, 42)``, 0..255, and crops of the same faces that are framed wider.
+    def classify_crops(self, crops: np.ndarray) -> np.ndarray:
+        """Likewise for N grey crops ``(N, 1, 42, 42)``, 0..255, plain and mirrored."""
+        return self._classify_views([crops, crops[..., ::-1]])
 
-        The mean of both views, of which the second is mirrored, and of all that the network says (a network that has
-        learnt from people's votes on each picture, too, says what they would vote for), by ``WEIGHTS``.
+    def _classify_views(self, views: Sequence[np.ndarray]) -> np.ndarray:
+        """The mean over ``views`` of the same N faces, and over all that the network says of them, by ``WEIGHTS``.
+
+        A network that has learnt from people's votes on each picture, too, says what they would vote for.
         """
-        second = crops if wider is None else wider
-        outputs = self._network.run(np.concatenate([crops, second[..., ::-1]]).astype(np.float32))
-        means = np.mean([softmax(logits).reshape(2, len(crops), -1).mean(axis=0) for logits in outputs], axis=0)
+        outputs = self._network.run(np.concatenate(views).astype(np.float32))
+        shape = len(views), len(views[0]), len(EMOTIONS)
+        means = np.mean([softmax(logits).reshape(shape).mean(axis=0) for logits in outputs], axis=0)
         return means * WEIGHTS / (means * WEIGHTS).sum(axis=1, keepdims=True)
 
     def label_probabilities(self, crops: np.ndarray) -> np.ndarray:

@@ -70,14 +70,14 @@ class Perceiver:
             for detection, points in zip(detections, landmarks)
         ]
 
-    def emotions(self, frame: np.ndarray, faces: Sequence[Face]) -> np.ndarray:
+    def emotions(self, frame: np.ndarray, faces: Sequence[Face], is_picture: bool = False) -> np.ndarray:
         """Float32 ``(N, 7)`` probabilities in the order of ``EMOTIONS`` for each of ``faces``."""
-        return self.classifier.classify(frame, [face.landmarks for face in faces])
+        return self.classifier.classify(frame, [face.landmarks for face in faces], is_picture)
 
     def picture(self, frame: np.ndarray) -> List[Face]:
         """All that is to be known of a frame which is no part of a stream: its faces, numbered from 1."""
         faces = self.faces(frame, self.detect(frame, self.settings.detection_threshold, is_picture=True))
-        for index, (face, values) in enumerate(zip(faces, self.emotions(frame, faces))):
+        for index, (face, values) in enumerate(zip(faces, self.emotions(frame, faces, is_picture=True))):
             face.probabilities = values
             face.emotion = shown_emotion(values, self.settings.unsure)
             face.track_id = index + 1
