@@ -20,13 +20,13 @@ def test_a_face_gets_as_many_views_as_there_is_time_for(landmarker, detection, a
     seen, run = [], landmarker._network.run
     landmarker._network.run = lambda batch: seen.append(len(batch)) or run(batch)
     (still,) = landmarker.locate(astronaut, [detection])
-    assert seen == [1, 4]
+    assert seen == [1, 6]
     (new,) = landmarker.locate(astronaut, [detection], [None])
-    assert seen == [1, 4, 1, 2]
+    assert seen == [1, 6, 1, 2]
     (followed,) = landmarker.locate(astronaut, [detection], [new])
-    assert seen == [1, 4, 1, 2, 1]
+    assert seen == [1, 6, 1, 2, 1]
     landmarker.locate(astronaut, [detection, detection], [new, None])
-    assert seen == [1, 4, 1, 2, 1, 1, 3]
+    assert seen == [1, 6, 1, 2, 1, 1, 3]
     width = detection.box.width
     assert np.abs(new - followed).mean() < 0.03 * width and np.abs(new - still).mean() < 0.03 * width
 

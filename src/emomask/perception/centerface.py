@@ -17,8 +17,7 @@ from emomask.settings import Settings
 STRIDE = 4  # pixels of the network's input for one cell of its outputs
 MULTIPLE = 32  # the network's input is a multiple of this on both sides
 # The network sees the frame in a border of its mirror image, so wide as a fraction of the longer side: a face that the
-# frame's edge cuts off looks more like one. (FDDB, folds 1 to 3: of faces that lose 65 % at the left edge 80 % are found
-# instead of 69 %, of videos in which faces enter or leave ``evaluation.leaks`` counts 0.03 % instead of 0.24 %.)
+# frame's edge cuts off looks more like one (models/README.md).
 BORDER = 1 / 40
 INSIDE = 0.5  # of a box must lie in the frame, or it is of something in the border
 OVERLAP = 0.3  # intersection over union from which the weaker of two boxes is the same face

@@ -3,7 +3,7 @@
 import dataclasses
 import math
 from pathlib import Path
-from typing import Optional, Sequence
+from typing import NamedTuple, Optional, Sequence
 
 import cv2
 import numpy as np
@@ -26,12 +26,30 @@ EXTENT = 0.889
 # side, logarithm of the ratio of the sides, degrees.
 MOVED, RESIZED, TURNED = 0.1, 0.2, 15
 
-# Views of a crop, each tilted by an angle in radians, and mirrored or not, whose landmarks are averaged. A picture has
-# time for four; a face that is new in a stream for two; one that is followed for one.
-TILT = math.radians(6)
-ONE_VIEW = ((0.0, False),)
-NEW_FACE_VIEWS = ((0.0, False), (0.0, True))
-PICTURE_VIEWS = tuple((tilt, mirrored) for tilt in (-TILT, TILT) for mirrored in (False, True))
+
+class View(NamedTuple):
+    """A look at a crop: tilted by ``tilt`` radians, its side times ``side``, and mirrored or not."""
+
+    tilt: float = 0.0
+    side: float = 1.0
+    is_mirrored: bool = False
+
+    def of(self, crop: SquareCrop) -> SquareCrop:
+        """``crop`` as it is looked at, not mirrored."""
+        return dataclasses.replace(crop, angle=crop.angle + self.tilt, side=crop.side * self.side)
+
+
+# The landmarks of all views are averaged. A picture has time for six; a face that is new in a stream for two; one that
+# is followed for one.
+TILT = math.radians(8)
+CLOSER = 0.95
+ONE_VIEW = (View(),)
+NEW_FACE_VIEWS = (View(), View(is_mirrored=True))
+PICTURE_VIEWS = tuple(
+    View(tilt, side, is_mirrored)
+    for tilt, side in ((-TILT, CLOSER), (0.0, 1.0), (TILT, CLOSER))
+    for is_mirrored in (False, True)
+)
 
 
 class FastLandmarks:
@@ -84,19 +102,19 @@ class FastLandmarks:
                 crops[index] = crop_around(landmarks, self.crop_scale)
         return self._run(frame, crops, views)
 
-    def _run(self, frame: np.ndarray, crops: Sequence[SquareCrop], views: Sequence[Sequence]) -> np.ndarray:
+    def _run(self, frame: np.ndarray, crops: Sequence[SquareCrop], views: Sequence[Sequence[View]]) -> np.ndarray:
         """Landmarks in ``crops``, each averaged over its ``views``."""
         seen = [
-            (index, dataclasses.replace(crop, angle=crop.angle + tilt), mirrored)
+            (index, view.of(crop), view.is_mirrored)
             for index, (crop, some) in enumerate(zip(crops, views))
-            for tilt, mirrored in some
+            for view in some
         ]
-        planes = [(self._planes(crop.cut(frame, self._size)), mirrored) for _, crop, mirrored in seen]
-        batch = np.stack([plane[..., ::-1] if mirrored else plane for plane, mirrored in planes])
+        planes = [(self._planes(crop.cut(frame, self._size)), is_mirrored) for _, crop, is_mirrored in seen]
+        batch = np.stack([plane[..., ::-1] if is_mirrored else plane for plane, is_mirrored in planes])
         (fractions,) = self._network.run(batch.astype(np.float32))
         points = np.zeros((len(crops), 68, 2), np.float32)
-        for (index, crop, mirrored), one in zip(seen, fractions.reshape(-1, 68, 2)):
-            if mirrored:
+        for (index, crop, is_mirrored), one in zip(seen, fractions.reshape(-1, 68, 2)):
+            if is_mirrored:
                 one = np.array([1, 0]) + np.array([-1, 1]) * one[list(MIRRORED)]
             points[index] += crop.to_frame(one) / len(views[index])
         return points
