@@ -6,7 +6,7 @@ import pytest
 
 from emomask.errors import DataError
 from emomask.evaluation.annotated_faces import AnnotatedPicture, AnnotatedPictures, box, ellipse
-from emomask.evaluation.conditions import CONDITIONS, dark, rotated_right, small
+from emomask.evaluation.conditions import CONDITIONS, cut_above, cut_below, cut_left, dark, rotated_right, small
 
 
 @pytest.fixture
@@ -121,3 +121,7 @@ def test_what_the_conditions_are():
     far = small(picture)
     assert [face.size for face in far.faces] == pytest.approx([16], rel=0.05) and far.image.shape == picture.image.shape
     assert np.array_equal(dark(picture).image, dark(picture).image)
+    for cut in (cut_left, cut_above, cut_below):
+        half = cut(picture)
+        (face,) = half.faces
+        assert face.size == 50 and face.mask(*half.image.shape[:2]).sum() == pytest.approx(50 * 25, rel=0.05)

@@ -123,7 +123,7 @@ def test_the_command_writes_every_figure_of_the_contract(folder, tmp_path, capsy
     assert figures["recall_coverage"] == 1 and figures["recall_iou"] == 1 and figures["faces"] == 1
     assert 0 <= figures["false_per_image"] <= 3 and figures["threshold"] == Settings().detection_threshold
     assert all(not isinstance(value, (dict, list)) for value in figures.values())
-    for name in ("deface", "rotated", "blurred", "dark", "small"):
+    for name in ("deface", "rotated", "blurred", "dark", "small", "cut"):
         assert 0 <= figures[name + "_recall_coverage"] <= 1
     assert figures["rotated_faces"] == 2
     printed = capsys.readouterr().out

@@ -1,4 +1,4 @@
-"""What cameras do to pictures, done on purpose: the same faces turned, blurred, dark and small."""
+"""What cameras do to pictures, done on purpose: the same faces turned, blurred, dark, small and cut by the edge."""
 
 import math
 from typing import Callable, Dict, List
@@ -6,7 +6,7 @@ from typing import Callable, Dict, List
 import cv2
 import numpy as np
 
-from emomask.evaluation.annotated_faces import AnnotatedPicture
+from emomask.evaluation.annotated_faces import AnnotatedFace, AnnotatedPicture
 
 ANGLE = 45.0  # degrees, either way
 BLUR = 15  # pixels that a point is smeared over, along a diagonal
@@ -44,7 +44,7 @@ def small(picture: AnnotatedPicture) -> AnnotatedPicture:
 
     Only that face is annotated: the others would be smaller still. A picture with a smaller one stays as it is.
     """
-    largest = max(picture.faces, key=lambda face: face.size)
+    largest = _largest(picture)
     height, width = picture.image.shape[:2]
     scale = min(1.0, SMALL / largest.size)
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
@@ -53,6 +53,35 @@ def small(picture: AnnotatedPicture) -> AnnotatedPicture:
     image[top : top + size[1], left : left + size[0]] = cv2.resize(picture.image, size, interpolation=cv2.INTER_AREA)
     matrix = np.array([[size[0] / width, 0, left], [0, size[1] / height, top]])
     return AnnotatedPicture(picture.name, image, [largest.moved(matrix)])
+
+
+def cut_left(picture: AnnotatedPicture) -> AnnotatedPicture:
+    """Without what lies left of the middle of the largest face, the only one that is annotated."""
+    face = _largest(picture)
+    x = min(picture.image.shape[1] - 1, max(0, int(face.box.center[0])))
+    return AnnotatedPicture(picture.name, np.ascontiguousarray(picture.image[:, x:]), [_shifted(face, -x, 0)])
+
+
+def cut_above(picture: AnnotatedPicture) -> AnnotatedPicture:
+    """Without what lies above the middle of the largest face, the only one that is annotated."""
+    face = _largest(picture)
+    y = min(picture.image.shape[0] - 1, max(0, int(face.box.center[1])))
+    return AnnotatedPicture(picture.name, picture.image[y:], [_shifted(face, 0, -y)])
+
+
+def cut_below(picture: AnnotatedPicture) -> AnnotatedPicture:
+    """Without what lies below the middle of the largest face, the only one that is annotated."""
+    face = _largest(picture)
+    y = min(picture.image.shape[0], max(1, int(face.box.center[1])))
+    return AnnotatedPicture(picture.name, picture.image[:y], [face])
+
+
+def _largest(picture: AnnotatedPicture) -> AnnotatedFace:
+    return max(picture.faces, key=lambda face: face.size)
+
+
+def _shifted(face: AnnotatedFace, x: float, y: float) -> AnnotatedFace:
+    return face.moved(np.array([[1.0, 0.0, x], [0.0, 1.0, y]]))
 
 
 def _rotated(picture: AnnotatedPicture, degrees: float) -> AnnotatedPicture:
@@ -72,4 +101,5 @@ CONDITIONS: Dict[str, List[Callable[[AnnotatedPicture], AnnotatedPicture]]] = {
     "blurred": [blurred],
     "dark": [dark],
     "small": [small],
+    "cut": [cut_left, cut_above, cut_below],
 }
