@@ -9,8 +9,8 @@ from emomask.faces import Box
 from emomask.masks.region import Region
 from emomask.settings import Settings
 
-# Across the region's longer side; a face inside it has little more than one. With three, the best of four attackers
-# named 4.3 % of 50 people where chance is 2 %, with two 2.7 %; with three that kept the mean colour 5.0 %.
+# Across the region's longer side; a face inside it has little more than one. Of 50 people in 300 portraits the best of
+# four attackers named 3.3 %, and of solid masks 2.7 % (chance is 2 %); with three cells that kept their colour, 5.0 %.
 CELLS = 2
 GREY = 128.0  # the mean colour of a mosaic, whatever the light and the skin
 FRAME_CELLS = 10  # across the longer side of a frame that is pixelated as a whole
