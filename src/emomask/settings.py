@@ -116,7 +116,7 @@ class Settings(Validated):
     detection_size: int = setting(
         0,
         "longest side in pixels at which faces are sought; larger finds smaller faces, slower; 0: about 350 for a VGA "
-        "stream, half of a larger one up to 640, all of a picture up to 1280",
+        "stream, half of a larger one up to 608, all of a picture up to 1280",
         low=0,
         high=4096,
     )

@@ -17,10 +17,11 @@ from emomask.settings import Settings
 SMALLEST_FRAME = 16  # pixels on a side; nothing smaller holds a face that a person could recognise
 LARGEST_FRAME = 32767  # pixels on a side; OpenCV's warps and drawing end there
 # At what size faces are sought when ``detection_size`` is 0. A picture has time: all of it, up to this longest side. A
-# stream must keep up: at about so many pixels, or at half of the frame, but no more than this longest side.
+# stream must keep up: at about so many pixels, or at half of the frame, but no more than this longest side (640 with
+# CenterFace's border).
 PICTURE_SIZE = 1280
 STREAM_PIXELS = 95000
-STREAM_SIZE = 640
+STREAM_SIZE = 608
 
 
 class Perceiver:
