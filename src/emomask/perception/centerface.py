@@ -17,9 +17,10 @@ from emomask.settings import Settings
 STRIDE = 4  # pixels of the network's input for one cell of its outputs
 MULTIPLE = 32  # the network's input is a multiple of this on both sides
 # The network sees the frame in a border of its mirror image, so wide as a fraction of the longer side: a face that the
-# frame's edge cuts off looks more like one (models/README.md).
+# frame's edge cuts off looks more like one. What lies in the border lowers a score by its share of the box, because
+# there things become symmetrical, as faces are (models/README.md).
 BORDER = 1 / 40
-INSIDE = 0.5  # of a box must lie in the frame, or it is of something in the border
+INSIDE = 0.5  # of a box must lie in the frame
 OVERLAP = 0.3  # intersection over union from which the weaker of two boxes is the same face
 
 
@@ -71,16 +72,14 @@ class CenterFace:
         boxes, scores, points = _decode(self._network.run(blob), threshold)
         kept = np.ravel(cv2.dnn.NMSBoxes(_corner_and_size(boxes), scores, 0.0, OVERLAP)).astype(int)
         stretch = np.array([width / inner[0], height / inner[1]], np.float32)
-        found = [
-            Detection(
-                Box(*(float(value) for value in (boxes[index] - border) * np.tile(stretch, 2))),
-                float(scores[index]),
-                (points[index] - border) * stretch,
-            )
-            for index in kept
-        ]
         whole = Box(0, 0, width, height)
-        return [one for one in found if one.box.intersection(whole).area >= INSIDE * one.box.area]
+        found = []
+        for index in kept:
+            box = Box(*(float(value) for value in (boxes[index] - border) * np.tile(stretch, 2)))
+            inside = box.intersection(whole).area / box.area if box.area > 0 else 0.0
+            if inside >= INSIDE:
+                found.append(Detection(box, float(scores[index]) * inside, (points[index] - border) * stretch))
+        return sorted((one for one in found if one.score >= threshold), key=lambda one: -one.score)
 
 
 def _corner_and_size(boxes: np.ndarray) -> np.ndarray:
