@@ -118,7 +118,7 @@ def two_people(tmp_path_factory, astronaut):
         for person, picture in (("a", astronaut), ("b", other)):
             name = "%s%d.png" % (person, index)
             # No two photos are alike: without noise there would be nothing to learn what varies from.
-            spoilt = np.roll(picture, 2 * index, 1) + noise.normal(0, 10, picture.shape)
+            spoilt = np.roll(picture, 2 * index, 1) + noise.normal(0, 6, picture.shape)
             cv2.imwrite(str(folder / name), np.clip(spoilt, 0, 255).astype(np.uint8))
             rows.append((name, person, "happiness"))
     with open(str(folder / "identities.csv"), "w") as file:
