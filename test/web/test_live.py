@@ -55,7 +55,8 @@ def test_choices_change_without_forgetting_a_face(site, clip):
         connection.send(json.dumps({"style": "emoji", "margin": 0.8}))
         connection.send(frame_message(9, clip[5]))
         _, after, _ = answer_of(connection.recv(10))
-        assert [face["track"] for face in after["faces"]] == [face["track"] for face in before["faces"]]
+        known = [face["track"] for face in before["faces"]]
+        assert known and [face["track"] for face in after["faces"]][: len(known)] == known
         width = [told["faces"][0]["covered"][2] - told["faces"][0]["covered"][0] for told in (before, after)]
         assert width[1] > 1.3 * width[0]
 
