@@ -1,7 +1,7 @@
 """What cameras do to pictures, done on purpose: the same faces turned, blurred, dark, small and cut by the edge."""
 
 import math
-from typing import Callable, Dict, List
+from typing import Callable, Dict, List, Optional
 
 import cv2
 import numpy as np
@@ -57,31 +57,30 @@ def small(picture: AnnotatedPicture) -> AnnotatedPicture:
 
 def cut_left(picture: AnnotatedPicture) -> AnnotatedPicture:
     """Without what lies left of the middle of the largest face, the only one that is annotated."""
-    face = _largest(picture)
-    x = min(picture.image.shape[1] - 1, max(0, int(face.box.center[0])))
-    return AnnotatedPicture(picture.name, np.ascontiguousarray(picture.image[:, x:]), [_shifted(face, -x, 0)])
+    return _part(picture, left=int(_largest(picture).box.center[0]))
 
 
 def cut_above(picture: AnnotatedPicture) -> AnnotatedPicture:
     """Without what lies above the middle of the largest face, the only one that is annotated."""
-    face = _largest(picture)
-    y = min(picture.image.shape[0] - 1, max(0, int(face.box.center[1])))
-    return AnnotatedPicture(picture.name, picture.image[y:], [_shifted(face, 0, -y)])
+    return _part(picture, top=int(_largest(picture).box.center[1]))
 
 
 def cut_below(picture: AnnotatedPicture) -> AnnotatedPicture:
     """Without what lies below the middle of the largest face, the only one that is annotated."""
-    face = _largest(picture)
-    y = min(picture.image.shape[0], max(1, int(face.box.center[1])))
-    return AnnotatedPicture(picture.name, picture.image[:y], [face])
+    return _part(picture, bottom=int(_largest(picture).box.center[1]))
 
 
 def _largest(picture: AnnotatedPicture) -> AnnotatedFace:
     return max(picture.faces, key=lambda face: face.size)
 
 
-def _shifted(face: AnnotatedFace, x: float, y: float) -> AnnotatedFace:
-    return face.moved(np.array([[1.0, 0.0, x], [0.0, 1.0, y]]))
+def _part(picture: AnnotatedPicture, left: int = 0, top: int = 0, bottom: Optional[int] = None) -> AnnotatedPicture:
+    """What lies between these pixels, one row and one column at least, with the largest face alone."""
+    height, width = picture.image.shape[:2]
+    left, top = (min(size - 1, max(0, start)) for size, start in ((width, left), (height, top)))
+    image = picture.image[top : None if bottom is None else max(1, bottom), left:]
+    shift = np.array([[1.0, 0.0, -left], [0.0, 1.0, -top]])
+    return AnnotatedPicture(picture.name, np.ascontiguousarray(image), [_largest(picture).moved(shift)])
 
 
 def _rotated(picture: AnnotatedPicture, degrees: float) -> AnnotatedPicture:
