@@ -49,14 +49,13 @@ def test_every_frame_is_answered_masked(site, clip):
 
 def test_choices_change_without_forgetting_a_face(site, clip):
     with site.socket() as connection:
-        for number in range(5):
+        for number in range(10, 15):
             connection.send(frame_message(number, clip[number]))
             _, before, _ = answer_of(connection.recv(10))
         connection.send(json.dumps({"style": "emoji", "margin": 0.8}))
-        connection.send(frame_message(9, clip[5]))
+        connection.send(frame_message(15, clip[15]))
         _, after, _ = answer_of(connection.recv(10))
-        known = [face["track"] for face in before["faces"]]
-        assert known and [face["track"] for face in after["faces"]][: len(known)] == known
+        assert [face["track"] for face in after["faces"]] == [face["track"] for face in before["faces"]]
         width = [told["faces"][0]["covered"][2] - told["faces"][0]["covered"][0] for told in (before, after)]
         assert width[1] > 1.3 * width[0]
 
