@@ -15,6 +15,7 @@ from emomask.evaluation.privacy import evaluate_privacy
 from emomask.evaluation.recogniser import MOUTH_CORNERS, NOSE_TIP, TEMPLATE, Recogniser
 from emomask.evaluation.reidentification import ATTACKERS, Identities, _replaced_around
 from emomask.landmark_index import LEFT_EYE, RIGHT_EYE
+from emomask.masker import Masker
 from emomask.perception.geometry import rotation
 from emomask.settings import Settings
 
@@ -104,7 +105,13 @@ def test_one_person_is_too_few(recogniser, astronaut):
 
 def test_people_with_emotions_of_their_own_are_told_by_these(recogniser, astronaut):
     habits = [Portrait(astronaut, "a", "happy"), Portrait(astronaut, "b", "sad")] * 3
-    assert Identities(habits, recogniser, Settings()).emotion_alone() == (1.0, 1.0)
+    known = Identities(habits, recogniser, Settings())
+    assert known.emotion_alone(known.emotions) == (1.0, 1.0)
+    assert known.emotion_alone([None, "sad"] * 3) == (1.0, 1.0)
+    # All are shown as happy, as the astronaut is: that tells nobody from anybody.
+    shown = known.shown(Masker(Settings()))
+    assert shown == ["happy"] * 6 and known.agreement(shown) == 0.5
+    assert known.emotion_alone(shown) == (0.5, 0.5)
 
 
 @pytest.fixture(scope="module")
@@ -146,7 +153,8 @@ def test_the_command_reports_leaks_and_recognition(tmp_path, capsys, two_people,
     assert figures["face_frames"] == 45 and figures["leak_rate"] == figures["leak_rate_24px"] < 0.05
     assert figures["reid_chance"] == 0.5 and figures["emotion_agreement"] == 1
     # All are happy: that tells nobody from anybody.
-    assert figures["reid_emotion_alone_rank1"] == 0.5 and "The labelled emotion alone tells 50.00 %" in text
+    assert figures["reid_emotion_alone_rank1"] == figures["reid_emoji_alone_rank1"] == 0.5
+    assert "The labelled emotion alone tells 50.00 % (0.50) of them, the emotion shown 50.00 % (0.50)." in text
     # Whoever looks at the originals knows them apart by their light; nothing of it is left under a grey mask.
     assert figures["reid_original_trained_on_pixels_rank1"] == 1
     for attacker in ATTACKERS:

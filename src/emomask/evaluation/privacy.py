@@ -36,9 +36,9 @@ class Privacy:
         for faces of so many pixels and more; ``flips_per_second``, ``emotion_changes_per_second``, ``replaced_share``,
         ``face_frames``, ``faces``; ``leak_rate_MOTION``, ``slip_rate_MOTION``. Those of other maskers begin with their
         name. Of re-identification: ``reid_rank1`` (the most successful attacker on the settings' style),
-        ``reid_chance``, ``reid_people``, ``reid_pictures``, ``reid_emotion_alone_rank1`` (an
-        attacker who knows the labelled emotion and no more), ``emotion_agreement``, and
-        ``reid_STYLE_ATTACKER_rank1`` and ``..._auc``.
+        ``reid_chance``, ``reid_people``, ``reid_pictures``, ``reid_emotion_alone_rank1`` and ``..._auc`` (an attacker
+        who knows the labelled emotion and no more), ``reid_emoji_alone_rank1`` and ``..._auc`` (one who knows the
+        emotion that is shown and no more), ``emotion_agreement``, and ``reid_STYLE_ATTACKER_rank1`` and ``..._auc``.
         """
         figures: Dict[str, object] = {"stills": self.stills, "lookahead": self.settings.lookahead}
         for name, leaks in self.leaks.items():
@@ -56,6 +56,9 @@ class Privacy:
                 reid_people=found.people,
                 reid_pictures=found.pictures,
                 reid_emotion_alone_rank1=found.emotion_alone[0],
+                reid_emotion_alone_auc=found.emotion_alone[1],
+                reid_emoji_alone_rank1=found.emoji_alone[0],
+                reid_emoji_alone_auc=found.emoji_alone[1],
                 emotion_agreement=found.agreement,
             )
             for style, attackers in found.rates.items():

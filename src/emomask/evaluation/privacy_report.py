@@ -72,14 +72,17 @@ def privacy_tables(privacy: Privacy, plots: Sequence[str] = ()) -> str:
             % (found.people, found.pictures, _percent(found.chance)),
             "",
         ]
-        alone = found.emotion_alone
         attackers = list(found.rates[ORIGINAL])
         rows = [
             [style] + ["%s (%.2f)" % (_percent(rates[name][0]), rates[name][1]) for name in attackers]
             for style, rates in found.rates.items()
         ]
         lines += _table(["pictures"] + [name.replace("_", " ") for name in attackers], rows)
-        lines += ["The labelled emotion alone tells %s (%.2f) of them." % (_percent(alone[0]), alone[1]), ""]
+        lines += [
+            "The labelled emotion alone tells %s (%.2f) of them, the emotion shown %s (%.2f)."
+            % tuple(part for rank1, auc in (found.emotion_alone, found.emoji_alone) for part in (_percent(rank1), auc)),
+            "",
+        ]
         lines += ["The emoji shows the labelled emotion in %s of the pictures." % _percent(found.agreement), ""]
     lines += ["![%s](%s)\n" % (plot, plot) for plot in plots]
     return "\n".join(lines)

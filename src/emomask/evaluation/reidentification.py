@@ -31,11 +31,13 @@ class Reidentification:
     """By what was done to the pictures and by attacker: rank-1 rate and AUC; and what they are to be compared with.
 
     ``emotion_alone``: those of an attacker who learns from nothing but the labelled emotion of each picture. Whatever
-    tells emotions rightly tells that much of who it is.
+    tells emotions rightly tells that much of who it is. ``emoji_alone``: the same with the emotion that is shown: what
+    attackers of the emojis reach beyond it, they owe to something else.
     """
 
     rates: Dict[str, Dict[str, Tuple[float, float]]]
     emotion_alone: Tuple[float, float]
+    emoji_alone: Tuple[float, float]
     people: int
     pictures: int
     agreement: float
@@ -126,17 +128,23 @@ class Identities:
             for name, (table, auc) in zip(ATTACKERS, results)
         }
 
-    def emotion_alone(self) -> Tuple[float, float]:
-        """Rank-1 rate and AUC of an attacker like those who are trained, told each picture's emotion and no more."""
-        table = self._learnt(np.eye(len(EMOTIONS))[[EMOTIONS.index(emotion) for emotion in self.emotions]])
+    def emotion_alone(self, emotions: Sequence[Optional[str]]) -> Tuple[float, float]:
+        """Rank-1 rate and AUC of an attacker like those who are trained, told one of ``emotions`` for each picture (or
+        that there is none) and no more."""
+        values = (*EMOTIONS, None)
+        table = self._learnt(np.eye(len(values))[[values.index(emotion) for emotion in emotions]])
         return self._rank1(table), self._auc_by_person(table)
 
     def _rank1(self, table: np.ndarray) -> float:
         return float((table.argmax(axis=1) == self.people).mean())
 
-    def agreement(self, masker: Masker) -> float:
-        """The share of the portraits whose face is covered with the emoji of the emotion that the table tells."""
-        return float(np.mean([self._shown(masker, index) == emotion for index, emotion in enumerate(self.emotions)]))
+    def shown(self, masker: Masker) -> List[Optional[str]]:
+        """The emotion of the emoji that covers the face of each portrait; None where it stays uncovered."""
+        return [self._shown(masker, index) for index in range(len(self.emotions))]
+
+    def agreement(self, shown: Sequence[Optional[str]]) -> float:
+        """The share of the portraits of which ``shown`` is the emotion that the table tells."""
+        return float(np.mean([one == emotion for one, emotion in zip(shown, self.emotions)]))
 
     def _shown(self, masker: Masker, index: int) -> Optional[str]:
         x, y = self._places[index]
@@ -188,8 +196,15 @@ def reidentify(pictures, recogniser, settings: Settings, deface: bool) -> Reiden
     rates = {ORIGINAL: known.attack(originals, originals)}
     for name, mask in tqdm(maskers(settings, deface).items(), desc="recognition", leave=False, disable=None):
         rates[name] = known.attack(originals, known.crops(mask))
-    agreement = known.agreement(Masker(settings))
-    return Reidentification(rates, known.emotion_alone(), int(known.people.max()) + 1, len(known.people), agreement)
+    shown = known.shown(Masker(settings))
+    return Reidentification(
+        rates,
+        emotion_alone=known.emotion_alone(known.emotions),
+        emoji_alone=known.emotion_alone(shown),
+        people=int(known.people.max()) + 1,
+        pictures=len(known.people),
+        agreement=known.agreement(shown),
+    )
 
 
 def maskers(settings: Settings, deface: bool) -> Dict[str, Callable[[np.ndarray], np.ndarray]]:
