@@ -17,11 +17,11 @@ from emomask import Masked, Masker, Settings
 from emomask.errands import Errands
 from emomask.errors import EmomaskError, FrameError
 from emomask.health import SILENCE, Level, Meter, judged
-from emomask.interrupts import interrupts_held
 from emomask.mailbox import Mailbox
 from emomask.msg import Faces
 from emomask.nodes.controls import Controls
 from emomask.nodes.diagnostics import Diagnostics, Status, figures_as_values
+from emomask.nodes.ending import init_node, set_up
 from emomask.nodes.lazy_subscriber import LazySubscriber
 from emomask.nodes.log import forward_core_log
 from emomask.nodes.messages import (
@@ -343,7 +343,7 @@ def _die(reason: str) -> None:
 
 def main() -> None:
     """Run the node until it is shut down; a bad parameter, model or environment is one line and exit code 1."""
-    rospy.init_node("listener")
+    init_node("listener")
     forward_core_log()
     try:
         listener_settings, settings = read_parameters(ListenerSettings, Settings)
@@ -359,7 +359,6 @@ def main() -> None:
     models = ", ".join("%s %s" % model for model in masker.models.items())
     rospy.loginfo("Models ready after %.1f s: %s.", time.monotonic() - start, models)
     if not rospy.is_shutdown():
-        # rospy's shutdown deadlocks when it begins while this thread registers topics and services.
-        with interrupts_held():
+        with set_up():
             Listener(masker, listener_settings, also)
         rospy.spin()

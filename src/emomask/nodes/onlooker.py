@@ -8,6 +8,7 @@ import sys
 import rospy
 from sensor_msgs.msg import Image
 
+from emomask.nodes.ending import init_node
 from emomask.nodes.messages import BUFFER_SIZE
 
 
@@ -19,6 +20,6 @@ def _tell(message: Image) -> None:
 
 def main() -> None:
     """Write one line for each frame on ``image``, seconds of arrival and of age, until the node is shut down."""
-    rospy.init_node("onlooker")
+    init_node("onlooker")
     rospy.Subscriber("image", Image, _tell, queue_size=1, buff_size=BUFFER_SIZE, tcp_nodelay=True)
     rospy.spin()

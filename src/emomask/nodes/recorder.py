@@ -18,6 +18,7 @@ from emomask.errors import EmomaskError, FrameError, SettingsError, SinkError
 from emomask.media.encoders import container_of
 from emomask.media.video import VideoSink
 from emomask.msg import Faces
+from emomask.nodes.ending import init_node, set_up
 from emomask.nodes.messages import BUFFER_SIZE, check_cv_bridge, image_to_array
 from emomask.nodes.parameters import read_parameters
 from emomask.nodes.throttle import Throttle
@@ -195,11 +196,13 @@ def _fitted(image: np.ndarray, width: int, height: int) -> np.ndarray:
 
 def main() -> None:
     """Run the node until the stream has ended; what cannot work is one line and exit code 1."""
-    rospy.init_node("recorder")
+    init_node("recorder")
     try:
         (settings,) = read_parameters(RecorderSettings)
         check_cv_bridge()
-        Recorder(settings).run()
+        with set_up():
+            recorder = Recorder(settings)
+        recorder.run()
     except EmomaskError as error:
         rospy.logfatal("%s", error)
         sys.exit(1)

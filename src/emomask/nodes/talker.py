@@ -13,11 +13,11 @@ from std_srvs.srv import Trigger, TriggerResponse
 
 from emomask.errors import EmomaskError, SourceError
 from emomask.health import Level, Meter, judged
-from emomask.interrupts import interrupts_held
 from emomask.media.capture import CaptureThread
 from emomask.media.sources import Captured, SourceSettings
 from emomask.nodes.calibration import Calibration
 from emomask.nodes.diagnostics import Diagnostics, Status, figures_as_values
+from emomask.nodes.ending import init_node, set_up
 from emomask.nodes.lazy_subscriber import LINGER
 from emomask.nodes.log import forward_core_log
 from emomask.nodes.messages import array_to_compressed, array_to_image, check_cv_bridge
@@ -254,15 +254,14 @@ class Talker:
 
 def main() -> None:
     """Run the node until its source ends or it is shut down; what cannot work is one line and exit code 1."""
-    rospy.init_node("talker")
+    init_node("talker")
     forward_core_log()
     if rospy.get_namespace() == "/":
         rospy.logwarn("The topics are in the root namespace; REP-135 asks for one per camera: __ns:=camera.")
     try:
         settings, source = read_parameters(TalkerSettings, SourceSettings)
         check_cv_bridge()
-        # rospy's shutdown deadlocks when it begins while this thread registers topics and services.
-        with interrupts_held():
+        with set_up():
             talker = Talker(settings, source)
         talker.run()
     except EmomaskError as error:

@@ -9,6 +9,7 @@ from sensor_msgs.msg import Image
 from emomask.errors import EmomaskError, FrameError, SettingsError
 from emomask.faces import EMOTIONS
 from emomask.msg import Faces
+from emomask.nodes.ending import init_node
 from emomask.nodes.log import forward_core_log
 from emomask.nodes.messages import BUFFER_SIZE, check_cv_bridge, image_to_array
 from emomask.nodes.parameters import read_parameters
@@ -111,8 +112,7 @@ def _face_as_dict(face):
 
 def main() -> None:
     """Run the node until it is shut down; a bad parameter, model or address is one line and exit code 1."""
-    # rospy's signal handlers end this node, and with it the website.
-    rospy.init_node("web")
+    init_node("web")
     forward_core_log()
     try:
         web, settings = read_parameters(WebSettings, Settings)
