@@ -88,7 +88,7 @@ class ListenerFaultsTest(unittest.TestCase):
         self.assertIn("Unknown parameter ~maargin is ignored; perhaps ~margin is meant", node.text)
 
     def test_an_interrupt_at_any_moment_of_the_start_ends_the_node_cleanly(self):
-        # With the first log line rospy asks the master for a parameter, then the models load, then topics are registered.
+        # With the first line rospy asks the master for a parameter; then models are loaded, then topics registered.
         for delay in (0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 0.7, 1.0, 1.5):
             with self.subTest(delay=delay):
                 node = self.start()
