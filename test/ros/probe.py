@@ -75,7 +75,7 @@ class Probe:
     which the picture came; ``lines`` are the listener's log lines. Every message sent is far enough from the one before
     it in time that nothing is covered from memory.
 
-    ``greet``: send small empty frames until one is answered, for the first messages of a connection may be lost.
+    ``greet``: begin with ``greet()``.
     """
 
     def __init__(self, outputs=("image_masked", "faces"), input_type=Image, greet=True):
@@ -95,17 +95,21 @@ class Probe:
         wait_until(self.publisher.get_num_connections, "the listener subscribes to %s" % self.publisher.name)
         self._stamp = rospy.Time(1000)
         if greet:
-            wait_until(self._is_answered, "an answer to the first frames")
+            self.greet()
 
-    def _is_answered(self):
+    def greet(self, store="masked"):
+        """Send small empty frames until one is answered, for the first messages of a connection may be lost."""
+        wait_until(lambda: self._is_answered(getattr(self, store)), "an answer to the first frames")
+
+    def _is_answered(self, answers):
         blank = np.zeros((64, 64, 3), np.uint8)
         write = array_to_image if self.publisher.data_class is Image else array_to_compressed
         stamp = self.send(write(blank, self.next_header()))
         time.sleep(0.3)
-        return stamp in self.masked
+        return stamp in answers
 
     def subscribe(self, name):
-        """Subscribe to an output and wait for the connection."""
+        """Subscribe to an output and wait for the connection, of which the listener may learn a moment later."""
         kind, store = self._kinds[name]
         self.subscribers[name] = subscriber = rospy.Subscriber(
             name, kind, self._collect, callback_args=store, queue_size=1, buff_size=2**24, tcp_nodelay=True

@@ -152,6 +152,7 @@ class ListenerTest(unittest.TestCase):
     def test_compressed_output_comes_when_it_is_subscribed(self):
         probe = self.probe
         probe.subscribe("image_masked/compressed")
+        probe.greet("compressed")
         header = probe.next_header()
         answer = probe.answer(array_to_image(self.frame, header), "compressed")
         self.assertEqual((answer.format, answer.header.frame_id), ("jpeg", header.frame_id))
@@ -193,6 +194,7 @@ class ListenerTest(unittest.TestCase):
         print("3 s at 30 Hz: %.2f s of processor time with a subscriber, %.2f s without" % (busy, idle))
         self.assertLess(idle, busy / 3)
         self.probe.subscribe("image_masked")
+        self.probe.greet()
         self.assertGreaterEqual(
             covered_fraction(
                 self.frame, image_to_array(self.probe.answer(array_to_image(self.frame, self.now()))), FACE

@@ -96,6 +96,11 @@ class ListenerFaultsTest(unittest.TestCase):
                 time.sleep(delay)
                 self.assert_ends_cleanly(node, deadline=30)
 
+    def test_an_interrupt_while_there_is_no_master_ends_the_node_cleanly(self):
+        node = self.start("__master:=http://localhost:1")  # where nothing listens
+        wait_until(lambda: "Unable to" in node.text, "the node misses the master")
+        self.assert_ends_cleanly(node, deadline=20)
+
     def test_a_frame_that_hangs_is_reported(self):
         node = self.start("_frame_timeout:=0.2")
         probe = Probe()

@@ -4,6 +4,7 @@ import atexit
 import contextlib
 import os
 import signal
+import sys
 import threading
 from typing import Iterator
 
@@ -18,9 +19,9 @@ def init_node(name: str) -> None:
     """``rospy.init_node``, but signals shut the node down from a thread of their own.
 
     rospy's handlers do it in the main thread, whatever that is doing. While it asks the master for something it holds a
-    lock that the shutdown needs, too, and the node would hang for ever.
+    lock that the shutdown needs, too, and the node would hang for ever. A signal while there is no master yet ends the
+    process (SystemExit).
     """
-    rospy.init_node(name, disable_signals=True)
     reader, writer = os.pipe()
 
     def shut_down() -> None:
@@ -43,6 +44,12 @@ def init_node(name: str) -> None:
     atexit.register(finish)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, pass_on)
+    try:
+        rospy.init_node(name, disable_signals=True)
+    except rospy.ROSInitException:
+        if not received:
+            raise
+        sys.exit(0)
 
 
 @contextlib.contextmanager
