@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import threading
-from typing import Iterator
+from typing import Callable, Iterator
 
 import rospy
 
@@ -19,9 +19,19 @@ def init_node(name: str) -> None:
     """``rospy.init_node``, but signals shut the node down from a thread of their own.
 
     rospy's handlers do it in the main thread, whatever that is doing. While it asks the master for something it holds a
-    lock that the shutdown needs, too, and the node would hang for ever. A signal while there is no master yet ends the
-    process (SystemExit).
+    lock that the shutdown needs, too, and the node would hang for ever. Before there is a node, while it waits for a
+    master, a signal ends the process (SystemExit).
     """
+    received = []
+
+    def leave(number: int, _) -> None:
+        received.append(number)
+        sys.exit(0)
+
+    _handle(leave)
+    rospy.init_node(name, disable_signals=True)
+    if received:  # and rospy has caught the exception
+        sys.exit(0)
     reader, writer = os.pipe()
 
     def shut_down() -> None:
@@ -30,7 +40,6 @@ def init_node(name: str) -> None:
             rospy.signal_shutdown(reason)
 
     ending = threading.Thread(target=shut_down, name="ending", daemon=True)
-    received = []
 
     def pass_on(number: int, _) -> None:
         received.append(number)
@@ -42,14 +51,12 @@ def init_node(name: str) -> None:
 
     ending.start()
     atexit.register(finish)
+    _handle(pass_on)
+
+
+def _handle(handler: Callable[[int, object], None]) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, pass_on)
-    try:
-        rospy.init_node(name, disable_signals=True)
-    except rospy.ROSInitException:
-        if not received:
-            raise
-        sys.exit(0)
+        signal.signal(number, handler)
 
 
 @contextlib.contextmanager
