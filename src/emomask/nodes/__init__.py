@@ -3,11 +3,14 @@
 import importlib
 import sys
 
+from emomask.interrupts import leave_on_interrupts
+
 _WEB = ("anyio", "fastapi", "httpcore", "starlette", "uvicorn", "websockets")
 
 
 def run(node: str) -> None:
     """Run ``main()`` of ``emomask.nodes.<node>``; a Python that cannot import ROS gets one line and exit code 1."""
+    leave_on_interrupts()
     try:
         main = importlib.import_module("emomask.nodes." + node).main
     except ImportError as error:

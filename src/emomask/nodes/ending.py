@@ -3,12 +3,13 @@
 import atexit
 import contextlib
 import os
-import signal
 import sys
 import threading
-from typing import Callable, Iterator
+from typing import Iterator
 
 import rospy
+
+from emomask.interrupts import interrupted, leave_on_interrupts, on_interrupts
 
 LONGEST_END = 10.0  # seconds for which the process waits for rospy's shutdown
 
@@ -22,15 +23,9 @@ def init_node(name: str) -> None:
     lock that the shutdown needs, too, and the node would hang for ever. Before there is a node, while it waits for a
     master, a signal ends the process (SystemExit).
     """
-    received = []
-
-    def leave(number: int, _) -> None:
-        received.append(number)
-        sys.exit(0)
-
-    _handle(leave)
+    leave_on_interrupts()
     rospy.init_node(name, disable_signals=True)
-    if received:  # and rospy has caught the exception
+    if interrupted():  # and rospy, or an import, has caught the exception
         sys.exit(0)
     reader, writer = os.pipe()
 
@@ -39,24 +34,14 @@ def init_node(name: str) -> None:
         with _may_end:
             rospy.signal_shutdown(reason)
 
-    ending = threading.Thread(target=shut_down, name="ending", daemon=True)
-
-    def pass_on(number: int, _) -> None:
-        received.append(number)
-        os.write(writer, bytes([number]))
-
     def finish() -> None:
-        if received:
+        if interrupted():
             ending.join(LONGEST_END)
 
+    ending = threading.Thread(target=shut_down, name="ending", daemon=True)
     ending.start()
     atexit.register(finish)
-    _handle(pass_on)
-
-
-def _handle(handler: Callable[[int, object], None]) -> None:
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, handler)
+    on_interrupts(lambda number: os.write(writer, bytes([number])))
 
 
 @contextlib.contextmanager
