@@ -140,7 +140,7 @@ class Settings(Validated):
     )
     device: str = setting("auto", "where the networks run", DEVICES)
     threads: int = setting(
-        0, "processor threads of a network; 0: one in the listener, else one for each core", low=0, high=256
+        0, "processor threads of a network; 0: at most two in the listener, else one for each core", low=0, high=256
     )
     models: str = setting("", "folder with the ONNX files; empty: the ones that come with emomask")
     only: str = setting(
@@ -194,12 +194,12 @@ class Settings(Validated):
         return changed
 
     def for_stream(self) -> "Settings":
-        """These settings for a live stream: threads that are left open are one.
+        """These settings for a live stream: threads that are left open are two, where there are two cores.
 
-        On two cores a network takes nearly twice the processor time that it takes on one, for its threads wait for each
-        other in each layer, busily; and the talker and whoever looks on need the other core (doc/speed.md).
+        A detector's pass takes two thirds of the time of one thread then, for a fifth more processor time. More threads
+        would gain less, and the talker and whoever looks on need some of the cores (doc/speed.md).
         """
-        return self if self.threads else self.replace(threads=1)
+        return self if self.threads else self.replace(threads=min(2, os.cpu_count() or 1))
 
     def __post_init__(self):
         super().__post_init__()

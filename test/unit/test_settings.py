@@ -1,3 +1,5 @@
+import os
+
 import pytest
 
 from emomask import Settings
@@ -91,6 +93,6 @@ def test_a_limit_holds_for_changes_only():
     assert start.changed_live(detection_threshold=0.3).detection_threshold == 0.3
 
 
-def test_a_stream_has_one_thread_unless_the_user_says_otherwise():
-    assert Settings().for_stream().threads == 1
+def test_a_stream_has_two_threads_at_most_unless_the_user_says_otherwise():
+    assert Settings().for_stream().threads == min(2, os.cpu_count())
     assert Settings(threads=3).for_stream().threads == 3

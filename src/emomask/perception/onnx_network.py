@@ -79,9 +79,8 @@ class OnnxNetwork:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = settings.threads
         options.inter_op_num_threads = 1
-        # Worker threads that spin between the operators halve the time of a run; between runs they would take the cores
-        # from the other nodes of the graph.
-        options.add_session_config_entry("session.force_spinning_stop", "1")
+        # Threads that wait for each other busily after each layer are hardly quicker, and take the cores from all else.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
             self._session = onnxruntime.InferenceSession(model, options, providers=providers(settings.device))
         except ModelError:
