@@ -91,11 +91,8 @@ class OverloadTest(unittest.TestCase):
         pause = float(np.percentile(np.diff(arrivals), 90))
         bound = (2 + Settings().lookahead) * pause + TRANSPORT
         self.assertLess(float(np.percentile(ages, 95)), bound)
-        # In pauses, because the rest of the machine may grow busier meanwhile.
         third = len(ages) // 3
-        parts = slice(third), slice(-third, None)
-        early, late = (np.median(ages[part]) / np.median(np.diff(arrivals[part])) for part in parts)
-        self.assertLess(late, 1.5 * early + 0.5, "it lags more")
+        self.assertLess(float(np.median(ages[-third:])), 1.5 * float(np.median(ages[:third])) + 0.1, "it lags more")
         for _, _, number, message in self.seen[::KEPT]:
             frame, face = self.pictures[number]
             self.assertGreater(covered_fraction(frame, image_to_array(message), face), 0.9)
