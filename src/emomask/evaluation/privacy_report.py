@@ -1,7 +1,7 @@
 """The figures of ``evaluate_privacy`` as a folder: JSON, Markdown and plots."""
 
 from pathlib import Path
-from typing import List, Sequence
+from typing import List, Sequence, Tuple
 
 from emomask.commands.options import write_json
 from emomask.evaluation.leaks import CLASSES, SIZES, Leaks
@@ -74,13 +74,13 @@ def privacy_tables(privacy: Privacy, plots: Sequence[str] = ()) -> str:
         ]
         attackers = list(found.rates[ORIGINAL])
         rows = [
-            [style] + ["%s (%.2f)" % (_percent(rates[name][0]), rates[name][1]) for name in attackers]
+            [style] + [_rank1_and_auc(rates[name]) for name in attackers]
             for style, rates in found.rates.items()
         ]
         lines += _table(["pictures"] + [name.replace("_", " ") for name in attackers], rows)
         lines += [
-            "The labelled emotion alone tells %s (%.2f) of them, the emotion shown %s (%.2f)."
-            % tuple(part for rank1, auc in (found.emotion_alone, found.emoji_alone) for part in (_percent(rank1), auc)),
+            "The labelled emotion alone tells %s of them, the emotion shown %s."
+            % (_rank1_and_auc(found.emotion_alone), _rank1_and_auc(found.emoji_alone)),
             "",
         ]
         lines += ["The emoji shows the labelled emotion in %s of the pictures." % _percent(found.agreement), ""]
@@ -99,6 +99,10 @@ def _size_name(low: float, high: float) -> str:
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> List[str]:
     rows = [heads, ["---"] * len(heads), *rows]
     return ["| %s |" % " | ".join(row) for row in rows] + [""]
+
+
+def _rank1_and_auc(rates: Tuple[float, float]) -> str:
+    return "%s (%.2f)" % (_percent(rates[0]), rates[1])
 
 
 def _percent(share: float) -> str:
