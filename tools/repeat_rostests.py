@@ -16,7 +16,8 @@ import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from xml.etree import ElementTree
+
+from count_cases import count_cases, in_words
 
 ROOT = Path(__file__).resolve().parents[1]
 LONGEST = 600.0  # seconds of one run
@@ -41,16 +42,16 @@ def main() -> int:
             counts = run_once(test, options.logs / ("%s_%02d" % (test, number)))
             seconds = time.monotonic() - start
         totals[test].update(counts, runs=1, seconds=seconds)
-        print("%-24s %2d  %s  %.0f s" % (test, number, outcome(counts), seconds), flush=True)
+        print("%-24s %2d  %s  %.0f s" % (test, number, in_words(counts), seconds), flush=True)
 
     with ThreadPoolExecutor(options.lanes) as lanes:
         for future in [lanes.submit(run, number + 1, test) for number in range(options.rounds) for test in tests]:
             future.result()
     print("\n| rostest | runs | cases | seconds a run |\n|---|---|---|---|")
     for test, total in totals.items():
-        print("| %s | %d | %s | %.0f |" % (test, total["runs"], outcome(total), total["seconds"] / total["runs"]))
+        print("| %s | %d | %s | %.0f |" % (test, total["runs"], in_words(total), total["seconds"] / total["runs"]))
     total = sum(totals.values(), Counter())
-    print("| all | %d | %s | |" % (total["runs"], outcome(total)))
+    print("| all | %d | %s | |" % (total["runs"], in_words(total)))
     return int(total["failed"] > 0 or total["passed"] == 0)
 
 
@@ -70,20 +71,13 @@ def run_once(test: str, folder: Path) -> Counter:
         try:
             status = process.wait(LONGEST)
         except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
+            process.send_signal(signal.SIGINT)  # rostest ends its nodes, which are in sessions of their own
+            process.wait()
             return Counter(failed=1)
-    counts = Counter()
-    for path in (folder / "results").rglob("*.xml"):
-        for case in ElementTree.parse(str(path)).iter("testcase"):
-            tags = {child.tag for child in case}
-            counts["failed" if tags & {"failure", "error"} else "skipped" if "skipped" in tags else "passed"] += 1
+    counts = count_cases(folder / "results")
     if not counts or (status and not counts["failed"]):
         counts["failed"] += 1
     return counts
-
-
-def outcome(counts: Counter) -> str:
-    return "%d passed, %d failed, %d skipped" % (counts["passed"], counts["failed"], counts["skipped"])
 
 
 if __name__ == "__main__":
