@@ -12,6 +12,7 @@ from emomask.faces import Face, Masked
 from emomask.masks.cover import Cover
 from emomask.masks.styles import pixelated_frame
 from emomask.perception.follow import Sight, backwards
+from emomask.perception.gaze import Gaze
 from emomask.perception.perceiver import Perceiver, check_frame
 from emomask.perception.scene import Change, SceneChanges
 from emomask.perception.tracking import Tracker
@@ -55,6 +56,7 @@ class Masker:
         """Forget all tracks: the next frame begins a new stream."""
         self._tracker = Tracker(self.settings)
         self._scene = SceneChanges()
+        self._gaze = Gaze()
 
     def part(self) -> None:
         """End all tracks as a scene cut does: new ones begin, and the faces so far stay covered for a moment."""
@@ -154,7 +156,7 @@ class Masker:
         perceiver, tracker = self._perceiver, self._tracker
         change = self._scene.next(frame)
         tracker.go_on(change)
-        found = perceiver.detect(frame, tracker.threshold, is_picture=False)
+        found = perceiver.detect(frame, tracker.threshold, self._gaze.next(time, change.is_cut))
         detections = tracker.mattering(found, time)
         former = [tracker.landmarks_near(detection.box, time) for detection in detections]
         tracks = tracker.update(perceiver.faces(frame, detections, former), time, frame.shape[:2])

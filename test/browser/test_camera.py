@@ -11,6 +11,7 @@ from browser_page import launch, opened, screenshot, show, start_camera
 from running_site import running_site
 
 from emomask import Settings
+from emomask.perception.gaze import Look
 from emomask.perception.perceiver import Perceiver
 
 
@@ -59,9 +60,9 @@ def test_no_face_is_to_be_found_in_what_comes_back(page, perceiver):
     start_camera(page)
     found = 0
     for _ in range(25):
-        found += bool(perceiver.detect(shown(page, "#preview"), 0.6, is_picture=True))
+        found += bool(perceiver.detect(shown(page, "#preview"), 0.6, Look.PICTURE))
         masked = shown(page, "#masked")
-        assert perceiver.detect(masked, 0.6, is_picture=True) == []
+        assert perceiver.detect(masked, 0.6, Look.PICTURE) == []
         page.wait_for_timeout(150)
     assert found > 15
 

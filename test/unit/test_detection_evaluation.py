@@ -100,7 +100,7 @@ def test_deface_is_run_as_it_masks(astronaut, astronaut_face, monkeypatch):
 def test_what_is_compared_can_have_other_settings():
     assert create_finder("centerface:detection_threshold=0.4,thorough=true", Settings()).threshold == 0.4
     assert create_finder("deface", Settings()).threshold == 0.2
-    for wrong in ("yolo", "deface:margin=1", "centerface:margins=1", "centerface:speed=fast"):
+    for wrong in ("yolo", "deface:margin=1", "centerface:margins=1", "centerface:look=fast"):
         with pytest.raises(SettingsError):
             create_finder(wrong, Settings())
 

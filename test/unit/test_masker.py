@@ -8,6 +8,7 @@ from conftest import ROOT, placed
 
 from emomask import EMOTIONS, Masker, Settings
 from emomask.errors import FrameError, ModelError
+from emomask.perception.gaze import Look
 from emomask.perception.perceiver import Perceiver
 
 
@@ -128,6 +129,20 @@ def test_lookahead_covers_a_face_before_it_is_found(astronaut, astronaut_face):
     results = list(masker.stream((frame, index / 30) for index, frame in enumerate(frames)))
     shares = [face_share(changed(frame, masked.image), astronaut_face) for frame, masked in zip(frames, results)]
     assert shares[0] == 0 and min(shares[1:]) > 0.95
+
+
+def test_a_small_face_that_only_a_close_look_finds_is_covered_in_every_frame(astronaut, astronaut_face):
+    left, top, scale = 300, 200, 0.07
+    empty = np.full((480, 640, 3), (90, 100, 110), np.uint8)
+    shown = placed(astronaut, 480, 640, left, top, scale)
+    perceiver = Perceiver(Settings())
+    assert not perceiver.detect(shown, Settings().detection_threshold, Look.GLANCE)
+    # Frames 0, 3 and 6 are looked at closely; the face comes with frame 4, and glances must do for it until frame 6.
+    frames = [empty] * 4 + [shown] * 8
+    results = list(Masker(perceiver=perceiver).stream((frame, index / 30) for index, frame in enumerate(frames)))
+    face = moved_face(astronaut_face, left, top, scale)
+    shares = [face_share(changed(frame, masked.image), face) for frame, masked in zip(frames, results)]
+    assert min(shares[4:]) > 0.95
 
 
 def test_frames_do_not_wait_when_none_will_come(stream_masker, astronaut):

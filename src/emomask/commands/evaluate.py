@@ -82,10 +82,10 @@ def _add_evaluate_detection(subjects) -> None:
         "left,top,right,bottom or x,y,width,height; empty: the CSV in the data",
     )
     detection.add_argument(
-        "--speed",
-        default="stream",
-        choices=("stream", "picture"),
-        help="work as on a stream, which must keep up (default), or as on a picture",
+        "--look",
+        default="close",
+        choices=("close", "glance", "picture"),
+        help="work as on every third frame of a stream (default), as on the frames in between, or as on a picture",
     )
     detection.add_argument(
         "--against",
@@ -207,7 +207,7 @@ def _evaluate_detection(options) -> int:
         options.data,
         options.labels,
         settings_of(options),
-        options.speed,
+        options.look,
         options.against,
         options.conditions,
         options.every,

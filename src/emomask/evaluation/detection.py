@@ -154,20 +154,20 @@ def tally(finder: Finder, pictures: Iterable[AnnotatedPicture], changes: Sequenc
 
 
 def evaluate_detection(
-    data, labels="", settings=None, speed="stream", against=(), conditions=False, every=1
+    data, labels="", settings=None, look="close", against=(), conditions=False, every=1
 ) -> Dict[str, Tally]:
     """Count faces covered on annotated pictures (``data``, ``labels``: see ``AnnotatedPictures``).
 
     The first is this package's chain with ``settings``, named ``emomask``; then those of ``against`` on the same
     pictures (see ``create_finder``), then, named by the condition, the chain in each of ``CONDITIONS`` when
-    ``conditions`` is true. ``speed``: ``stream`` or ``picture``. ``every``: take only every so-manieth picture.
+    ``conditions`` is true. ``look``: one of ``LOOKS``. ``every``: take only every so-manieth picture.
 
     Raises DataError, ModelError and SettingsError as these do.
     """
     pictures = AnnotatedPictures(data, labels)
     settings = settings or Settings()
-    ours = Chain(settings, speed)
-    rivals = [(name, create_finder(name, settings, speed)) for name in against]
+    ours = Chain(settings, look)
+    rivals = [(name, create_finder(name, settings, look)) for name in against]
     tallies = {OURS: tally(ours, pictures.every(every))}
     tallies.update((name, tally(rival, pictures.every(every))) for name, rival in rivals)
     if conditions:

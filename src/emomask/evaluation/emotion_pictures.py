@@ -11,6 +11,7 @@ from emomask.evaluation.emotion_steps import probabilities_by_step
 from emomask.evaluation.labelled_pictures import labelled_pictures
 from emomask.evaluation.plots import draw_emotions
 from emomask.faces import EMOTIONS
+from emomask.perception.gaze import Look
 from emomask.perception.perceiver import Perceiver
 from emomask.settings import Settings
 
@@ -39,7 +40,7 @@ def evaluate_emotion_pictures(images, labels=None, settings=None, steps=False, p
     truth, answers, by_step, times = [], [], [], []
     for _name, picture, label in labelled_pictures(images, labels):
         truth.append(label)
-        found = perceiver.detect(picture, settings.detection_threshold, is_picture=True)
+        found = perceiver.detect(picture, settings.detection_threshold, Look.PICTURE)
         faces = perceiver.faces(picture, found)
         if not faces:
             answers.append(NO_ANSWER)

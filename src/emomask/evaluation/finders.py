@@ -12,10 +12,11 @@ from emomask.errors import ModelError, SettingsError
 from emomask.faces import Box
 from emomask.masks.cover import Cover
 from emomask.masks.region import Patch
+from emomask.perception.gaze import Look
 from emomask.perception.perceiver import Perceiver
 from emomask.settings import Settings
 
-SPEEDS = ("stream", "picture")
+LOOKS = tuple(look.value for look in Look)
 CHANGEABLE = ("centerface", "face_alignment")
 PEERS = ("deface", "deface_boxes")
 DEFACE_THRESHOLD = 0.2  # its defaults: --thresh, --mask-scale
@@ -40,20 +41,20 @@ class Finder(Protocol):
         """The faces of the uint8 H x W x 3 BGR ``frame`` with a score of ``threshold`` and more that reach into it."""
 
 
-def create_finder(description: str, settings: Settings, speed: str = "stream") -> Finder:
+def create_finder(description: str, settings: Settings, look: str = Look.CLOSE.value) -> Finder:
     """The finder that ``description`` names: one of ``CHANGEABLE`` or ``PEERS``, or ``NAME:SETTING=VALUE,...``.
 
     ``centerface`` and ``face_alignment`` are this package's chain with that detector, and else with ``settings`` and
-    ``speed`` (one of ``SPEEDS``: whether it works as on a stream that must keep up or as on a single picture), unless
-    the description changes them: ``centerface:thorough=true,speed=picture``. Raises SettingsError for another
+    ``look`` (one of ``LOOKS``: how closely it looks, see ``Look``), unless the description changes them:
+    ``centerface:thorough=true,look=picture``. Raises SettingsError for another
     description, ModelError when what it needs cannot be had.
     """
     name, changes = parsed_rival(description, CHANGEABLE, PEERS)
     if name in PEERS:
         return Deface(is_ellipse=name == "deface")
     values = {**settings.as_dict(), "detector": name, **changes}
-    speed = values.pop("speed", speed)
-    return Chain(Settings.from_mapping(values), speed)
+    look = values.pop("look", look)
+    return Chain(Settings.from_mapping(values), look)
 
 
 def parsed_rival(description: str, changeable: Sequence[str], peers: Sequence[str]) -> Tuple[str, Dict[str, str]]:
@@ -74,17 +75,17 @@ def parsed_rival(description: str, changeable: Sequence[str], peers: Sequence[st
 class Chain:
     """This package's detector, landmarks and mask. Only what every style replaces counts: the mask's ellipse."""
 
-    def __init__(self, settings: Settings, speed: str):
-        if speed not in SPEEDS:
-            raise SettingsError("speed must be one of %s, not %r." % (", ".join(SPEEDS), speed))
+    def __init__(self, settings: Settings, look: str):
+        if look not in LOOKS:
+            raise SettingsError("look must be one of %s, not %r." % (", ".join(LOOKS), look))
         self.threshold = settings.detection_threshold
         self._perceiver = Perceiver(settings)
         self._cover = Cover(settings)
-        self._is_picture = speed == "picture"
+        self._look = Look(look)
 
     def find(self, frame: np.ndarray, threshold: float) -> List[Found]:
         """See ``Finder.find``."""
-        detections = self._perceiver.detect(frame, threshold, self._is_picture)
+        detections = self._perceiver.detect(frame, threshold, self._look)
         regions = [self._cover.region(face) for face in self._perceiver.faces(frame, detections)]
         patches = [region.pixels(*frame.shape[:2]) for region in regions]
         return [Found(one.score, one.box, patch) for one, patch in zip(detections, patches) if patch is not None]

@@ -16,7 +16,7 @@ from emomask.landmark_index import LEFT_EYE, OUTER_EYE_CORNERS, RIGHT_EYE
 from emomask.perception.detection import Detection, create_detector
 from emomask.perception.fast_landmarks import DOWN, EXTENT
 from emomask.perception.landmarks import Landmarker, create_landmarker
-from emomask.perception.perceiver import PICTURE_SIZE
+from emomask.perception.gaze import Look
 from emomask.settings import Settings
 
 NORMALISERS = ("interocular", "interpupil", "box")
@@ -157,7 +157,7 @@ def _detection_of(image, points, boxes, detector, settings) -> Optional[Detectio
     truth = Box.around(points)
     if boxes == "ideal":
         return Detection(_as_detector(truth), 1.0)
-    longest = settings.detection_size or min(max(image.shape[:2]), PICTURE_SIZE)
+    longest = settings.detection_size or Look.PICTURE.size(*image.shape[:2])
     found = detector.detect(image, settings.detection_threshold, longest)
     best = max(found, key=lambda detection: detection.box.iou(truth), default=None)
     return best if best is not None and best.box.iou(truth) > SAME_FACE else None

@@ -12,6 +12,7 @@ from emomask.masker import Masker
 from emomask.masks.cover import Cover
 from emomask.offline.look import Looker
 from emomask.perception.follow import followed
+from emomask.perception.gaze import Gaze
 from emomask.perception.perceiver import Perceiver
 from emomask.settings import Settings
 
@@ -83,9 +84,10 @@ class Offline:
         """See ``VideoMasker.mask``."""
         shots = list(shots)
         size = shots[0].image.shape[:2]
-        looker = Looker(self._perceiver)
+        looker, gaze = Looker(self._perceiver), Gaze()
         seen = [
-            looker.sight(shot.image, shot.time, functools.partial(looker.detect, shot.image)) for shot in shots
+            looker.sight(shot.image, shot.time, functools.partial(looker.detect, shot.image, gaze.next(shot.time)))
+            for shot in shots
         ]
         for shot, sight in zip(shots, followed(self._settings, size, seen)):
             if sight.error is not None:

@@ -14,6 +14,7 @@ from emomask.offline.pieces import Looked, Piece, mark_of
 from emomask.offline.records import RecordWriter
 from emomask.perception.detection import Detection
 from emomask.perception.follow import Sight
+from emomask.perception.gaze import Gaze, Look
 from emomask.perception.perceiver import Perceiver, check_frame
 from emomask.perception.scene import Change, SceneChanges
 from emomask.perception.tracking import Tracker
@@ -38,8 +39,10 @@ def look(
     """
     looker = Looker(perceiver)
     count, first, beyond = 0, None, None
-    with working_ahead(lambda frame: looker.detect(frame.image), frames, workers) as detected:
-        for frame, future in detected:
+    gaze = Gaze()
+    looks = ((frame, gaze.next(frame.time)) for frame in frames)
+    with working_ahead(lambda pair: looker.detect(pair[0].image, pair[1]), looks, workers) as detected:
+        for (frame, _), future in detected:
             if piece.end is not None and frame.pts >= piece.end:
                 beyond = mark_of(frame)
                 log.about[CHANGE] = looker.change(frame.image)
@@ -65,10 +68,10 @@ class Looker:
         """How this frame goes on from the one before; to be asked once for each, in order (``sight`` does)."""
         return self._scene.next(image)
 
-    def detect(self, image: np.ndarray) -> List[Detection]:
+    def detect(self, image: np.ndarray, how: Look) -> List[Detection]:
         """The detections in a frame; may be called from several threads, for frames that come later."""
         check_frame(image)
-        return self._perceiver.detect(image, self._tracker.threshold, is_picture=False)
+        return self._perceiver.detect(image, self._tracker.threshold, how)
 
     def sight(self, image: np.ndarray, time: float, detections: Callable[[], List[Detection]]) -> Sight:
         """All faces in a frame, weak ones included: no tracks yet, and probabilities that are not smoothed.

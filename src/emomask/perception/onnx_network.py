@@ -79,6 +79,8 @@ class OnnxNetwork:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = settings.threads
         options.inter_op_num_threads = 1
+        # It would keep a plan and a block of memory for each size of picture, and save no time.
+        options.enable_mem_pattern = False
         # Threads that wait for each other busily after each layer are hardly quicker, and take the cores from all else.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:

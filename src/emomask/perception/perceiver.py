@@ -1,7 +1,6 @@
 """All networks of the chain behind one door: what they see in a frame, without memory of other frames."""
 
 import copy
-import math
 from typing import Dict, List, Sequence
 
 import numpy as np
@@ -11,17 +10,12 @@ from emomask.faces import Box, Face, shown_emotion
 from emomask.masks.region import head_box
 from emomask.perception.detection import Detection, create_detector
 from emomask.perception.emotion import EmotionClassifier
+from emomask.perception.gaze import Look
 from emomask.perception.landmarks import create_landmarker
 from emomask.settings import Settings
 
 SMALLEST_FRAME = 16  # pixels on a side; nothing smaller holds a face that a person could recognise
 LARGEST_FRAME = 32767  # pixels on a side; OpenCV's warps and drawing end there
-# At what size faces are sought when ``detection_size`` is 0. A picture has time: all of it, up to this longest side. A
-# stream must keep up: at about so many pixels, or at half of the frame, but no more than this longest side (640 with
-# CenterFace's border).
-PICTURE_SIZE = 1280
-STREAM_PIXELS = 95000
-STREAM_SIZE = 608
 
 
 class Perceiver:
@@ -56,12 +50,12 @@ class Perceiver:
             "emotion %s" % self.settings.emotion_network: self.classifier.checksum,
         }
 
-    def detect(self, frame: np.ndarray, threshold: float, is_picture: bool) -> List[Detection]:
-        """The detections with a score of ``threshold`` and more; ``is_picture``: no stream that must keep up.
+    def detect(self, frame: np.ndarray, threshold: float, look: Look) -> List[Detection]:
+        """The detections with a score of ``threshold`` and more, at the size of ``look`` if the settings leave it open.
 
         Several threads may call this at a time when ``settings.detector`` is ``centerface``.
         """
-        return self._detector.detect(frame, threshold, self.settings.detection_size or _size(frame, is_picture))
+        return self._detector.detect(frame, threshold, self.settings.detection_size or look.size(*frame.shape[:2]))
 
     def faces(self, frame: np.ndarray, detections: Sequence[Detection], former=()) -> List[Face]:
         """The faces of ``detections`` with their landmarks; ``former``: see ``Landmarker.locate``."""
@@ -77,7 +71,7 @@ class Perceiver:
 
     def picture(self, frame: np.ndarray) -> List[Face]:
         """All that is to be known of a frame which is no part of a stream: its faces, numbered from 1."""
-        faces = self.faces(frame, self.detect(frame, self.settings.detection_threshold, is_picture=True))
+        faces = self.faces(frame, self.detect(frame, self.settings.detection_threshold, Look.PICTURE))
         for index, (face, values) in enumerate(zip(faces, self.emotions(frame, faces, is_picture=True))):
             face.probabilities = values
             face.emotion = shown_emotion(values, self.settings.unsure)
@@ -87,18 +81,11 @@ class Perceiver:
     def warm_up(self, height: int, width: int) -> List[Face]:
         """Run every network once on an empty frame of this size; returns a made-up face that fills it."""
         blank = np.zeros((height, width, 3), np.uint8)
-        self.detect(blank, self.settings.detection_threshold, is_picture=False)
+        for look in (Look.CLOSE, Look.GLANCE):
+            self.detect(blank, self.settings.detection_threshold, look)
         faces = self.faces(blank, [Detection(Box(0, 0, width, height), 1.0)])
         self.emotions(blank, faces)
         return faces
-
-
-def _size(frame: np.ndarray, is_picture: bool) -> int:
-    """The longest side at which faces are sought in ``frame`` when the settings leave it open."""
-    shortest, longest = sorted(frame.shape[:2])
-    if is_picture:
-        return min(longest, PICTURE_SIZE)
-    return min(longest, STREAM_SIZE, max(longest // 2, int(math.sqrt(STREAM_PIXELS * longest / shortest))))
 
 
 def check_frame(frame) -> None:
