@@ -61,6 +61,7 @@ class Masker:
     def part(self) -> None:
         """End all tracks as a scene cut does: new ones begin, and the faces so far stay covered for a moment."""
         self._tracker.go_on(Change(is_cut=True))
+        self._gaze = Gaze()
 
     def adopt(self, settings: Settings, cover: Optional[Cover] = None) -> None:
         """Go by other settings from the next frame on; no track is forgotten.
