@@ -109,14 +109,14 @@ class Settings(Validated):
     """How faces are found and covered. Raises SettingsError when a value is out of its range."""
 
     detector: str = setting("centerface", "what finds the faces", DETECTORS)
-    # 0.15: the lowest round figure with fewer than 0.5 false regions a picture on FDDB, folds 1-3, as in a stream's frame.
+    # 0.15: the lowest round figure with fewer than 0.5 false regions a picture on FDDB, folds 1-3.
     detection_threshold: float = setting(
         0.15, "score from which a new face is covered; lower covers more", low=0.01, high=0.99
     )
     detection_size: int = setting(
         0,
-        "longest side in pixels at which faces are sought; larger finds smaller faces, slower; 0: in a stream 640 for a "
-        "VGA frame, but 320 for two frames of three; up to 1280 in a picture",
+        "longest side in pixels at which faces are sought; larger finds smaller faces, slower; 0: in a stream 640 for "
+        "a VGA frame, but 320 for two frames of three; up to 1280 in a picture",
         low=0,
         high=4096,
     )

@@ -15,8 +15,8 @@ from emomask.faces import Box
 from emomask.landmark_index import LEFT_EYE, OUTER_EYE_CORNERS, RIGHT_EYE
 from emomask.perception.detection import Detection, create_detector
 from emomask.perception.fast_landmarks import DOWN, EXTENT
-from emomask.perception.landmarks import Landmarker, create_landmarker
 from emomask.perception.gaze import Look
+from emomask.perception.landmarks import Landmarker, create_landmarker
 from emomask.settings import Settings
 
 NORMALISERS = ("interocular", "interpupil", "box")

@@ -42,7 +42,7 @@ class Times:
     true: float = 0.0
 
     def median(self, tool: str) -> float:
-        """Milliseconds a frame, of the means of ``BLOCK`` in a row: not all frames of a stream are looked at closely."""
+        """Milliseconds a frame, of the means of ``BLOCK`` in a row: a stream's frames are not all looked at closely."""
         return _median_of_blocks(self.tools[tool]) * 1000
 
     def p95(self, tool: str) -> float:
@@ -231,8 +231,8 @@ def speed_tables(result: Mapping[str, Times]) -> str:
         lines.append("%-12s %6.1f %6.1f %s" % (scene, times.true, times.found, stages))
     lines += [
         "",
-        "median: of the means of %d frames in a row; cpu ms: the same of the processor time of all cores; times: how many" % BLOCK,
-        "times as long as emomask by the medians on the clock; limit: copying and converting the frame. Stages: mean ms",
-        "a frame on the clock.",
+        "median: of the means of %d frames in a row; cpu ms: the same of the processor time of all cores;" % BLOCK,
+        "times: how many times as long as emomask by the medians on the clock; limit: copying and converting the",
+        "frame. Stages: mean ms a frame on the clock.",
     ]
     return "\n".join(lines)
