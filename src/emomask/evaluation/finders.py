@@ -46,8 +46,8 @@ def create_finder(description: str, settings: Settings, look: str = Look.CLOSE.v
 
     ``centerface`` and ``face_alignment`` are this package's chain with that detector, and else with ``settings`` and
     ``look`` (one of ``LOOKS``: how closely it looks, see ``Look``), unless the description changes them:
-    ``centerface:thorough=true,look=picture``. Raises SettingsError for another
-    description, ModelError when what it needs cannot be had.
+    ``centerface:thorough=true,look=picture``. Raises SettingsError for another description, ModelError when what it
+    needs cannot be had.
     """
     name, changes = parsed_rival(description, CHANGEABLE, PEERS)
     if name in PEERS:
