@@ -81,8 +81,7 @@ class Perceiver:
     def warm_up(self, height: int, width: int) -> List[Face]:
         """Run every network once on an empty frame of this size; returns a made-up face that fills it."""
         blank = np.zeros((height, width, 3), np.uint8)
-        for look in (Look.CLOSE, Look.GLANCE):
-            self.detect(blank, self.settings.detection_threshold, look)
+        self.detect(blank, self.settings.detection_threshold, Look.CLOSE)
         faces = self.faces(blank, [Detection(Box(0, 0, width, height), 1.0)])
         self.emotions(blank, faces)
         return faces
