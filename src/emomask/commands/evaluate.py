@@ -5,6 +5,7 @@ from pathlib import Path
 
 from emomask.commands.options import add_settings, positive, settings_of, write_json
 from emomask.errors import SettingsError
+from emomask.perception.gaze import LOOKS, Look
 from emomask.settings import Settings
 from emomask.training.fer2013 import SPLITS
 
@@ -83,9 +84,9 @@ def _add_evaluate_detection(subjects) -> None:
     )
     detection.add_argument(
         "--look",
-        default="close",
-        choices=("close", "glance", "picture"),
-        help="work as on every third frame of a stream (default), as on the frames in between, or as on a picture",
+        default=Look.CLOSE.value,
+        choices=LOOKS,
+        help="close: as on every third frame of a stream (default); glance: as on those in between; picture: as on one",
     )
     detection.add_argument(
         "--against",

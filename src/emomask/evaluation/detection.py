@@ -10,6 +10,7 @@ from emomask.errors import DataError
 from emomask.evaluation.annotated_faces import AnnotatedFace, AnnotatedPicture, AnnotatedPictures
 from emomask.evaluation.conditions import CONDITIONS
 from emomask.evaluation.finders import Chain, Finder, Found, create_finder
+from emomask.perception.gaze import Look
 from emomask.settings import Settings
 
 COVERED = 0.9  # the share of a face's pixels in the picture that must be replaced
@@ -154,7 +155,7 @@ def tally(finder: Finder, pictures: Iterable[AnnotatedPicture], changes: Sequenc
 
 
 def evaluate_detection(
-    data, labels="", settings=None, look="close", against=(), conditions=False, every=1
+    data, labels="", settings=None, look=Look.CLOSE.value, against=(), conditions=False, every=1
 ) -> Dict[str, Tally]:
     """Count faces covered on annotated pictures (``data``, ``labels``: see ``AnnotatedPictures``).
 

@@ -12,11 +12,10 @@ from emomask.errors import ModelError, SettingsError
 from emomask.faces import Box
 from emomask.masks.cover import Cover
 from emomask.masks.region import Patch
-from emomask.perception.gaze import Look
+from emomask.perception.gaze import LOOKS, Look
 from emomask.perception.perceiver import Perceiver
 from emomask.settings import Settings
 
-LOOKS = tuple(look.value for look in Look)
 CHANGEABLE = ("centerface", "face_alignment")
 PEERS = ("deface", "deface_boxes")
 DEFACE_THRESHOLD = 0.2  # its defaults: --thresh, --mask-scale

@@ -31,6 +31,9 @@ class Look(enum.Enum):
         return min(longest, int(math.sqrt(pixels * longest / shortest)))
 
 
+LOOKS = tuple(look.value for look in Look)
+
+
 class Gaze:
     """How closely each frame of one stream is looked at."""
 
