@@ -11,11 +11,12 @@ from emomask.errors import FrameError, described
 from emomask.faces import Face, Masked
 from emomask.masks.cover import Cover
 from emomask.masks.styles import pixelated_frame
+from emomask.perception.doubt import Doubt
 from emomask.perception.follow import Sight, backwards
-from emomask.perception.gaze import Gaze
+from emomask.perception.gaze import CLOSE_EVERY, REST_PERIOD, Gaze, Look
 from emomask.perception.perceiver import Perceiver, check_frame
 from emomask.perception.scene import Change, SceneChanges
-from emomask.perception.tracking import Tracker
+from emomask.perception.tracking import SURE_AFTER, Tracker
 from emomask.settings import Settings
 
 _log = logging.getLogger(__name__)
@@ -57,11 +58,13 @@ class Masker:
         self._tracker = Tracker(self.settings)
         self._scene = SceneChanges()
         self._gaze = Gaze()
+        self._doubt = Doubt()
 
     def part(self) -> None:
         """End all tracks as a scene cut does: new ones begin, and the faces so far stay covered for a moment."""
         self._tracker.go_on(Change(is_cut=True))
         self._gaze = Gaze()
+        self._doubt = Doubt()
 
     def adopt(self, settings: Settings, cover: Optional[Cover] = None) -> None:
         """Go by other settings from the next frame on; no track is forgotten.
@@ -121,9 +124,20 @@ class Masker:
     def _glimpse(self, frame, time) -> "_Glimpse":
         try:
             _check(frame, time)
-            return _Glimpse(frame, self._followed(frame, time), None)
+            return _Glimpse(frame, self._followed(frame, time, self._may_rest), None)
         except Exception as error:
-            return _Glimpse(frame, Sight(time, []), error)
+            return _Glimpse(frame, Sight(time, [], is_look=False), error)
+
+    @property
+    def _may_rest(self) -> bool:
+        """Whether frames of a stream may go without a look.
+
+        Not when faces are to be sought with more care than usual, nor when they would be forgotten meanwhile.
+        """
+        settings = self.settings
+        is_remembered = settings.hold >= SURE_AFTER * REST_PERIOD
+        is_usual = not (settings.detection_size or settings.thorough)
+        return is_usual and is_remembered and settings.lookahead >= CLOSE_EVERY
 
     def _finished(self, waiting: "deque[_Glimpse]") -> Masked:
         """The result of the first of the frames that wait, which is taken from them."""
@@ -131,8 +145,10 @@ class Masker:
         try:
             if error is not None:
                 return self._failed(frame, sight.time, error)
-            found = self._hindsight(frame, [glimpse.sight for glimpse in waiting if glimpse.error is None])
-            faces = self._chosen(found)
+            if not any(glimpse.sight.is_look for glimpse in waiting):  # none came after it, or those that did have failed
+                sight = self._sight(frame, sight.time, Look.GLANCE, sight.change)
+            later = [glimpse.sight for glimpse in list(waiting)[1:] if glimpse.error is None]
+            faces = self._chosen(self._hindsight(frame, [sight, *later]))
             return Masked(self._covered(frame, faces), faces, sight.time)
         except Exception as failure:
             return self._failed(frame, sight.time, failure)
@@ -153,17 +169,25 @@ class Masker:
             return Masked(pixelated_frame(frame), [], time, reason)
         return Masked(None, [], time, reason)
 
-    def _followed(self, frame: np.ndarray, time: float) -> Sight:
-        perceiver, tracker = self._perceiver, self._tracker
+    def _followed(self, frame: np.ndarray, time: float, may_rest: bool = False) -> Sight:
+        """What becomes of the tracks in the next frame; ``may_rest``: see ``Gaze.next``."""
         change = self._scene.next(frame)
-        tracker.go_on(change)
-        found = perceiver.detect(frame, tracker.threshold, self._gaze.next(time, change.is_cut))
+        self._tracker.go_on(change)
+        return self._sight(frame, time, self._gaze.next(time, change, may_rest), change)
+
+    def _sight(self, frame: np.ndarray, time: float, look: Optional[Look], change: Change) -> Sight:
+        """The faces in ``frame``, from memory alone without a ``look``."""
+        perceiver, tracker = self._perceiver, self._tracker
+        found = []
+        if look:
+            found = self._doubt.weighed(perceiver.detect(frame, tracker.threshold, look), time, look, change)
         detections = tracker.mattering(found, time)
         former = [tracker.landmarks_near(detection.box, time) for detection in detections]
-        tracks = tracker.update(perceiver.faces(frame, detections, former), time, frame.shape[:2])
+        faces = perceiver.faces(frame, detections, former)
+        tracks = tracker.update(faces, time, frame.shape[:2], is_look=look is not None)
         due = [track for track in tracks if track.emotion_is_due(time)]
         tracker.feel(due, perceiver.emotions(frame, [track.face for track in due]), time)
-        return Sight(time, [track.face for track in tracks], change=change)
+        return Sight(time, [track.face for track in tracks], change=change, is_look=look is not None)
 
     def _chosen(self, faces: List[Face]) -> List[Face]:
         """Those of ``faces`` that the settings do not spare; nothing is told of the others."""

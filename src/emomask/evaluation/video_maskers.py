@@ -85,9 +85,10 @@ class Offline:
         shots = list(shots)
         size = shots[0].image.shape[:2]
         looker, gaze = Looker(self._perceiver), Gaze()
+        looks = [gaze.next(shot.time) for shot in shots]
         seen = [
-            looker.sight(shot.image, shot.time, functools.partial(looker.detect, shot.image, gaze.next(shot.time)))
-            for shot in shots
+            looker.sight(shot.image, shot.time, how, functools.partial(looker.detect, shot.image, how))
+            for shot, how in zip(shots, looks)
         ]
         for shot, sight in zip(shots, followed(self._settings, size, seen)):
             if sight.error is not None:

@@ -13,6 +13,7 @@ from emomask.offline.face_rows import packed
 from emomask.offline.pieces import Looked, Piece, mark_of
 from emomask.offline.records import RecordWriter
 from emomask.perception.detection import Detection
+from emomask.perception.doubt import Doubt
 from emomask.perception.follow import Sight
 from emomask.perception.gaze import Gaze, Look
 from emomask.perception.perceiver import Perceiver, check_frame
@@ -42,13 +43,13 @@ def look(
     gaze = Gaze()
     looks = ((frame, gaze.next(frame.time)) for frame in frames)
     with working_ahead(lambda pair: looker.detect(pair[0].image, pair[1]), looks, workers) as detected:
-        for (frame, _), future in detected:
+        for (frame, how), future in detected:
             if piece.end is not None and frame.pts >= piece.end:
                 beyond = mark_of(frame)
                 log.about[CHANGE] = looker.change(frame.image)
                 break
             first = first or mark_of(frame)
-            sight = looker.sight(frame.image, frame.time, future.result)
+            sight = looker.sight(frame.image, frame.time, how, future.result)
             log.add(count, frame.pts, sight.error, packed(sight.faces), json.dumps(sight.change))
             count += 1
             progress()
@@ -63,6 +64,7 @@ class Looker:
         # Saves work on landmarks and emotions; which face is whose is decided later.
         self._tracker = Tracker(perceiver.settings)
         self._scene = SceneChanges()
+        self._doubt = Doubt()
 
     def change(self, image: np.ndarray) -> Change:
         """How this frame goes on from the one before; to be asked once for each, in order (``sight`` does)."""
@@ -73,7 +75,9 @@ class Looker:
         check_frame(image)
         return self._perceiver.detect(image, self._tracker.threshold, how)
 
-    def sight(self, image: np.ndarray, time: float, detections: Callable[[], List[Detection]]) -> Sight:
+    def sight(
+        self, image: np.ndarray, time: float, how: Look, detections: Callable[[], List[Detection]]
+    ) -> Sight:
         """All faces in a frame, weak ones included: no tracks yet, and probabilities that are not smoothed.
 
         ``detections`` gives those of ``detect``, or raises what kept them from being made. A frame that fails has an
@@ -84,7 +88,7 @@ class Looker:
         try:
             change = self.change(image)
             tracker.go_on(change)
-            found = detections()
+            found = self._doubt.weighed(detections(), time, how, change)
             former = [tracker.landmarks_near(detection.box, time) for detection in found]
             faces = perceiver.faces(image, found, former)
             tracks = tracker.update(faces, time, image.shape[:2])

@@ -12,13 +12,14 @@ from emomask.settings import Settings
 
 
 class Sight(NamedTuple):
-    """What is known of one frame: its time in seconds, its faces, why it could not be understood if so, and how it goes
-    on from the frame before."""
+    """What is known of one frame: its time in seconds, its faces, why it could not be understood if so, how it goes on
+    from the frame before, and whether it was looked at, or its faces are those of memory alone."""
 
     time: float
     faces: List[Face]
     error: Optional[str] = None
     change: Change = Change()
+    is_look: bool = True
 
 
 def forwards(settings: Settings, size: Tuple[int, int], sights: Iterable[Sight]) -> Iterator[Sight]:
@@ -59,7 +60,7 @@ def backwards(settings: Settings, size: Tuple[int, int], sights: Iterable[Sight]
         number = {id(copy): index for index, copy in enumerate(copies)}
         seen = {face.track_id for face in found}
         faces = {face.track_id: face for face in sight.faces if face.track_id}
-        for track in tracker.update(copies, -sight.time, size):
+        for track in tracker.update(copies, -sight.time, size, sight.is_look):
             track_id, index = track.face.track_id, number.get(id(track.face))
             if index is not None and found[index].track_id:
                 met[track_id] = found[index]

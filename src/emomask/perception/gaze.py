@@ -4,10 +4,15 @@ import enum
 import math
 from typing import Optional
 
+from emomask.perception.scene import Change
+
 # A frame that waits for the three after it (``Settings.lookahead``) sees one close look among the four of them, so that
 # what only a close look finds is covered from the first frame on, too. A slow stream gets one as often as this.
 CLOSE_EVERY = 3  # frames
 CLOSE_PERIOD = 0.15  # seconds
+# While the picture as a whole hardly moves every second frame need not be looked at, if the one before was so shortly
+# before. What is there follows from the looks before and after it, so that the close look may come a frame later.
+REST_PERIOD = 0.045  # seconds
 # Pixels to which a frame is shrunk for it. A close look sees all of a VGA frame; a glance the half of its width, where
 # large faces, which fast motion takes far, are found as surely.
 CLOSE_PIXELS = 640 * 480
@@ -39,13 +44,23 @@ class Gaze:
 
     def __init__(self):
         self._frames = 0  # since the last close look
-        self._time: Optional[float] = None  # of the last close look
+        self._closely = self._looked = -math.inf  # seconds, of the last close look and of the last look
+        self._rested = False  # whether the last frame was not looked at
 
-    def next(self, time: float, is_cut: bool = False) -> Look:
-        """The look at the next frame, taken at ``time`` (seconds); ``is_cut``: another scene begins with it."""
+    def next(self, time: float, change: Change = Change(), may_rest: bool = False) -> Optional[Look]:
+        """The look at the next frame, taken at ``time`` (seconds); None: it need not be looked at.
+
+        ``change``: how it goes on from the frame before. ``may_rest``: whether ``CLOSE_EVERY`` frames after it will be
+        known before it is shown, so that it may go without a look.
+        """
         self._frames += 1
-        is_late = self._time is None or not 0 <= time - self._time < CLOSE_PERIOD
-        if not (is_cut or is_late or self._frames >= CLOSE_EVERY):
+        is_late = change.is_cut or not 0 <= time - self._closely < CLOSE_PERIOD
+        is_steady = change.is_calm and 0 <= time - self._looked < REST_PERIOD
+        self._rested = may_rest and is_steady and not is_late and not self._rested
+        if self._rested:
+            return None
+        self._looked = time
+        if not is_late and self._frames < CLOSE_EVERY:
             return Look.GLANCE
-        self._frames, self._time = 0, time
+        self._frames, self._closely = 0, time
         return Look.CLOSE

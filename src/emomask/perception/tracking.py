@@ -79,12 +79,16 @@ class Track:
         self.hits += 1
         self.best = max(self.best, face.score)
 
-    def missed(self, time: float) -> None:
-        """Carry the face on to ``time`` from memory: moved with its speed, grown with the doubt."""
+    def missed(self, time: float, is_look: bool = True) -> None:
+        """Carry the face on to ``time`` from memory: moved with its speed, grown with the doubt.
+
+        ``is_look``: whether it was looked for. If not, there is no doubt where a face is that was found right before,
+        unless its motion is not known.
+        """
         shift = self._shift(time)
         elapsed = max(0.0, time - self.time)
         self.velocity = self.velocity * math.exp(-elapsed / COASTING)
-        growth = LOST_GROWTH if self.hits > 1 else UNKNOWN_GROWTH
+        growth = UNKNOWN_GROWTH if self.hits == 1 else LOST_GROWTH if is_look or self.face.held else 0.0
         moved = _moved(self.face, shift)
         self.face = dataclasses.replace(moved, box=moved.box.grown(growth * elapsed), held=True)
         self.time = time
@@ -156,17 +160,17 @@ class Tracker:
         """The score from which the tracker wants to hear of a detection."""
         return self._threshold * CONTINUE
 
-    def update(self, faces: List[Face], time: float, size: Tuple[int, int]) -> List[Track]:
+    def update(self, faces: List[Face], time: float, size: Tuple[int, int], is_look: bool = True) -> List[Track]:
         """All tracks after the frame of ``size`` (height, width) taken at ``time``; those not found have ``held`` set.
 
-        ``faces``: everything with a score from ``threshold`` on. A track ends when its face has left the frame or was
+        ``faces``: everything with a score from ``threshold`` on; ``is_look``: whether any were sought. A track ends when its face has left the frame or was
         missing for longer than it is held. Those of the scene before (see ``part``) come last.
         """
         frame = Box(0, 0, size[1], size[0])
         matches, fresh = self._match(faces, time)
         for track, face in matches:
             if face is None:
-                track.missed(time)
+                track.missed(time, is_look)
             else:
                 track.found(face, time, frame)
         for track in self._parted:
@@ -213,7 +217,7 @@ class Tracker:
 
     def landmarks_near(self, box: Box, time: float) -> Optional[np.ndarray]:
         """The last landmarks of the face that is expected at ``box``; None when no face is."""
-        overlaps = [(track.predicted(time).iou(box), track) for track in self.tracks if not track.face.held]
+        overlaps = [(track.predicted(time).iou(box), track) for track in self.tracks]
         best, track = max(overlaps, key=lambda pair: pair[0], default=(0.0, None))
         return track.face.landmarks if best > SAME_PLACE else None
 
