@@ -1,4 +1,4 @@
-"""A mailbox for one item or a few, in which a newer item replaces the oldest one that nobody has taken yet."""
+"""What threads hand items to each other by: a mailbox whose newest item counts, and a handover that loses none."""
 
 import collections
 import threading
@@ -31,18 +31,22 @@ class Mailbox:
                 self._items.popleft()
                 self.dropped += 1
             self._items.append(item)
-            self._changed.notify()
+            self._changed.notify_all()
 
     def take(self, timeout: float) -> Optional[Any]:
         """The item, or None when none came within ``timeout`` seconds or the mailbox is closed."""
         with self._changed:
             self._changed.wait_for(lambda: self._items or self._closed, timeout)
-            return self._items.popleft() if self._items else None
+            if not self._items:
+                return None
+            self._changed.notify_all()
+            return self._items.popleft()
 
     def clear(self) -> None:
         """Discard what waits."""
         with self._changed:
             self._items.clear()
+            self._changed.notify_all()
 
     def close(self) -> None:
         """Discard what is left and wake every waiting ``take``."""
@@ -50,3 +54,12 @@ class Mailbox:
             self._closed = True
             self._items.clear()
             self._changed.notify_all()
+
+
+class Handover(Mailbox):
+    """Hands every item from one thread to another, in order: whoever puts one waits for room, or until all is closed."""
+
+    def put(self, item: Any) -> None:
+        with self._changed:
+            self._changed.wait_for(lambda: len(self._items) < self._capacity or self._closed)
+            super().put(item)

@@ -3,7 +3,7 @@
 import logging
 import math
 from collections import deque
-from typing import Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from emomask.errors import FrameError, described
 from emomask.faces import Face, Masked
 from emomask.masks.cover import Cover
 from emomask.masks.styles import pixelated_frame
+from emomask.perception.detection import Detection
 from emomask.perception.doubt import Doubt
 from emomask.perception.follow import Sight, backwards
 from emomask.perception.gaze import CLOSE_EVERY, REST_PERIOD, Gaze, Look
@@ -20,6 +21,22 @@ from emomask.perception.tracking import SURE_AFTER, Tracker
 from emomask.settings import Settings
 
 _log = logging.getLogger(__name__)
+
+
+class Sought(NamedTuple):
+    """A frame of a stream in which faces were sought: what ``Masker.seek`` makes, and ``Masker.stream`` takes.
+
+    ``frame``, ``time``: as given. ``change``: how the frame goes on from the one before; ``look``: how closely faces
+    were sought, None when they were not, as the frame hardly differs from that one; ``detections``: what was found;
+    ``error``: what kept them from being sought, None as a rule.
+    """
+
+    frame: np.ndarray
+    time: float
+    change: Change = Change()
+    look: Optional[Look] = None
+    detections: Sequence[Detection] = ()
+    error: Optional[Exception] = None
 
 
 class Masker:
@@ -98,14 +115,27 @@ class Masker:
         """
         _check(frame, time)
         try:
-            found = self._perceiver.picture(frame) if time is None else self._followed(frame, time).faces
+            found = self._perceiver.picture(frame) if time is None else self._followed(self._sought(frame, time)).faces
             faces = self._chosen(found)
             return Masked(self._covered(frame, faces), faces, time)
         except Exception as error:  # the rule of the house: any failure at all withholds the frame
             return self._failed(frame, time, error)
 
-    def stream(self, frames: Iterable[Optional[Tuple[np.ndarray, float]]]) -> Iterator[Masked]:
-        """Mask a stream: ``frames`` yields ``(frame, time)`` as for ``process``.
+    def seek(self, frame: np.ndarray, time: float) -> Sought:
+        """Seek faces in the next frame of a stream: the first part of the work on it, and about half of it.
+
+        ``frame``, ``time``: as for ``process``. To be called for each frame in the order of time by one thread, which
+        may be another than the one that takes from ``stream`` and is at a frame before. A failure is noted in the
+        result, and not raised.
+        """
+        try:
+            _check(frame, time)
+            return self._sought(frame, time, self._may_rest)
+        except Exception as error:
+            return Sought(frame, time, error=error)
+
+    def stream(self, frames: Iterable[Union[Sought, Tuple[np.ndarray, float], None]]) -> Iterator[Masked]:
+        """Mask a stream: ``frames`` yields ``(frame, time)`` as for ``process``, or what ``seek`` made of them.
 
         Yields one result per frame, in order, ``settings.lookahead`` frames late: what the frames after it show is then
         known, and a face that is found for the first time, or again, is covered in the frames before that, too. None
@@ -115,18 +145,17 @@ class Masker:
         waiting = deque()
         for timed in frames:
             if timed is not None:
-                waiting.append(self._glimpse(*timed))
+                waiting.append(self._glimpse(timed if isinstance(timed, Sought) else self.seek(*timed)))
             while len(waiting) > (self.settings.lookahead if timed is not None else 0):
                 yield self._finished(waiting)
         while waiting:
             yield self._finished(waiting)
 
-    def _glimpse(self, frame, time) -> "_Glimpse":
+    def _glimpse(self, sought: Sought) -> "_Glimpse":
         try:
-            _check(frame, time)
-            return _Glimpse(frame, self._followed(frame, time, self._may_rest), None)
+            return _Glimpse(sought.frame, self._followed(sought), None)
         except Exception as error:
-            return _Glimpse(frame, Sight(time, [], is_look=False), error)
+            return _Glimpse(sought.frame, Sight(sought.time, [], is_look=False), error)
 
     @property
     def _may_rest(self) -> bool:
@@ -146,7 +175,7 @@ class Masker:
             if error is not None:
                 return self._failed(frame, sight.time, error)
             if not any(glimpse.sight.is_look for glimpse in waiting):  # none came after it, or those that did have failed
-                sight = self._sight(frame, sight.time, Look.GLANCE, sight.change)
+                sight = self._sight(self._looked_at(frame, sight.time, sight.change, Look.GLANCE))
             later = [glimpse.sight for glimpse in list(waiting)[1:] if glimpse.error is None]
             faces = self._chosen(self._hindsight(frame, [sight, *later]))
             return Masked(self._covered(frame, faces), faces, sight.time)
@@ -169,18 +198,31 @@ class Masker:
             return Masked(pixelated_frame(frame), [], time, reason)
         return Masked(None, [], time, reason)
 
-    def _followed(self, frame: np.ndarray, time: float, may_rest: bool = False) -> Sight:
-        """What becomes of the tracks in the next frame; ``may_rest``: see ``Gaze.next``."""
+    def _sought(self, frame: np.ndarray, time: float, may_rest: bool = False) -> Sought:
+        """See ``seek``; ``may_rest``: see ``Gaze.next``. What the networks raise is in the result."""
         change = self._scene.next(frame)
-        self._tracker.go_on(change)
-        return self._sight(frame, time, self._gaze.next(time, change, may_rest), change)
+        return self._looked_at(frame, time, change, self._gaze.next(time, change, may_rest))
 
-    def _sight(self, frame: np.ndarray, time: float, look: Optional[Look], change: Change) -> Sight:
-        """The faces in ``frame``, from memory alone without a ``look``."""
+    def _looked_at(self, frame: np.ndarray, time: float, change: Change, look: Optional[Look]) -> Sought:
+        try:
+            found = self._perceiver.detect(frame, self._tracker.threshold, look) if look else ()
+            return Sought(frame, time, change, look, found)
+        except Exception as error:
+            return Sought(frame, time, change, error=error)
+
+    def _followed(self, sought: Sought) -> Sight:
+        """What becomes of the tracks in the next frame of the stream."""
+        self._tracker.go_on(sought.change)
+        return self._sight(sought)
+
+    def _sight(self, sought: Sought) -> Sight:
+        """All faces in the frame: those that were found, and those that are known from memory."""
+        frame, time, change, look, found, error = sought
+        if error is not None:
+            raise error
         perceiver, tracker = self._perceiver, self._tracker
-        found = []
         if look:
-            found = self._doubt.weighed(perceiver.detect(frame, tracker.threshold, look), time, look, change)
+            found = self._doubt.weighed(found, time, look, change)
         detections = tracker.mattering(found, time)
         former = [tracker.landmarks_near(detection.box, time) for detection in detections]
         faces = perceiver.faces(frame, detections, former)

@@ -7,6 +7,7 @@ STAGE is one of ``STAGES``, or a network (``detector``, ``landmarks`` or ``emoti
 
 import functools
 import resource
+import threading
 import time
 
 import numpy as np
@@ -32,7 +33,7 @@ HOUR = 3600.0
 PAUSES = {"hang": HANG, "slow": SLOW, "forever": HOUR}
 NO_MEMORY = 1 << 20  # bytes of address space: far less than the process has already, so it gets no more
 
-wanted = ""
+now = threading.local()  # ``wanted``: what the message asks for that the thread is at
 
 
 def fail(kind, stage):
@@ -55,12 +56,16 @@ def fail(kind, stage):
         resource.setrlimit(resource.RLIMIT_AS, former)
 
 
+def wanted():
+    return getattr(now, "wanted", "")
+
+
 def make_faulty(name, owner, attribute):
     stage = getattr(owner, attribute)
 
     @functools.wraps(stage)
     def faulty(*arguments, **named):
-        asked, _, kind = wanted.partition(":")
+        asked, _, kind = wanted().partition(":")
         whole = functools.partial(stage, *arguments, **named)
         return fail(kind, whole) if asked == name else whole()
 
@@ -68,14 +73,20 @@ def make_faulty(name, owner, attribute):
 
 
 def watch_the_frames():
-    decoded = listener.Listener._decoded
+    """Note for each of both threads that frames pass through which one it is at: when it is decoded, and handed over."""
+    decoded, take = listener.Listener._decoded, listener.Handover.take
 
     def noted(node, message):
-        global wanted
-        wanted = message.header.frame_id
+        now.wanted = message.header.frame_id
         return decoded(node, message)
 
-    listener.Listener._decoded = noted
+    def taken(steps, timeout):
+        step = take(steps, timeout)
+        if step and step.arrival:
+            now.wanted = step.arrival.message.header.frame_id
+        return step
+
+    listener.Listener._decoded, listener.Handover.take = noted, taken
 
 
 def make_networks_faulty():
@@ -91,7 +102,7 @@ def make_networks_faulty():
 
         def run(self, *arguments):
             outputs = self._session.run(*arguments)
-            network, _, kind = wanted.partition(":")
+            network, _, kind = wanted().partition(":")
             if kind == "nan" and network in self._name:
                 for output in outputs:
                     output.reshape(-1)[::2] = np.nan

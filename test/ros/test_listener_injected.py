@@ -135,8 +135,10 @@ class ListenerInjectedTest(unittest.TestCase):
     def test_a_node_that_hangs_for_good_ends(self):
         self.assert_ends_the_node("detection:forever", "hangs", "_hang_timeout:=1")
 
-    def test_a_node_whose_worker_died_ends(self):
-        self.assert_ends_the_node("landmarks:exit", "has ended")
+    def test_a_node_of_which_a_thread_died_ends(self):
+        for fault in ("detection:exit", "landmarks:exit"):
+            with self.subTest(fault):
+                self.assert_ends_the_node(fault, "has ended")
 
     def test_without_memory_nothing_leaks_and_with_it_the_node_goes_on(self):
         _, probe = self.start("_lookahead:=0")

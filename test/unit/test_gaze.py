@@ -3,11 +3,17 @@ import pytest
 
 from emomask import Settings
 from emomask.perception.gaze import CLOSE_EVERY, Gaze, Look
+from emomask.perception.scene import Change
 
 
-def looks(times):
+CALM = Change(is_calm=True)
+LETTERS = {Look.CLOSE: "C", Look.GLANCE: "g", None: "-"}
+
+
+def looks(times, changes=None, may_rest=True):
     gaze = Gaze()
-    return "".join("C" if gaze.next(time) is Look.CLOSE else "g" for time in times)
+    changes = changes or [Change()] * len(times)
+    return "".join(LETTERS[gaze.next(time, change, may_rest)] for time, change in zip(times, changes))
 
 
 @pytest.mark.parametrize(
@@ -17,15 +23,28 @@ def test_a_stream_is_looked_at_closely_now_and_then_and_a_slow_one_more_often(ra
     assert looks(np.arange(7) / rate) == expected
 
 
-def test_a_frame_that_waits_sees_a_close_look():
-    assert CLOSE_EVERY <= Settings().lookahead + 1
+@pytest.mark.parametrize(
+    "rate, expected",
+    [(60, "C-g-C-g-C"), (30, "C-g-C-g-C"), (25, "C-g-C-g-C"), (15, "C-gC-gC-g"), (10, "CgCgCgCgC"), (5, "CCCCCCCCC")],
+)
+def test_while_the_picture_is_calm_every_second_frame_of_a_quick_stream_is_not_looked_at(rate, expected):
+    assert looks(np.arange(9) / rate, [CALM] * 9) == expected
+    assert "-" not in looks(np.arange(9) / rate, [CALM] * 9, may_rest=False)
+
+
+@pytest.mark.parametrize("rate", [15, 24, 30, 50, 60])
+def test_whatever_moves_when_a_frame_that_waits_sees_a_close_look_and_both_neighbours_of_a_rest_are_looked_at(rate):
+    random = np.random.default_rng(0)
+    for _ in range(100):
+        found = looks(np.arange(30) / rate, [Change(is_calm=bool(calm)) for calm in random.integers(0, 2, 30)])
+        assert "--" not in found
+        for start in range(30 - Settings().lookahead):
+            assert "C" in found[start : start + Settings().lookahead + 1], found
 
 
 def test_another_scene_is_looked_at_closely_at_once():
-    gaze = Gaze()
-    cuts = [False, True, False, False, False, True, True]
-    found = [gaze.next(index / 30, is_cut) is Look.CLOSE for index, is_cut in enumerate(cuts)]
-    assert found == [True, True, False, False, True, True, True]
+    changes = [Change(is_cut=is_cut) for is_cut in (False, True, False, False, False, True, True)]
+    assert looks(np.arange(7) / 30, changes) == "CCggCCC"
 
 
 def test_a_clock_that_jumps_back_is_followed_by_a_close_look():

@@ -1,9 +1,9 @@
-"""The mailbox: newest item only, across threads."""
+"""The mailbox: newest item only, across threads; and the handover: every item."""
 
 import threading
 import time
 
-from emomask.mailbox import Mailbox
+from emomask.mailbox import Handover, Mailbox
 
 
 def test_the_newest_item_is_taken_and_the_older_ones_are_counted():
@@ -91,3 +91,34 @@ def test_put_never_waits_for_a_slow_taker():
     taker.join(10)
     assert received == sorted(received) and received[-1] == 2000
     assert len(received) + mailbox.dropped == 2000
+
+
+def test_a_handover_loses_nothing_and_whoever_puts_waits_for_room():
+    handover, events = Handover(), []
+
+    def put():
+        for number in range(4):
+            handover.put(number)
+            events.append(number)
+
+    putter = threading.Thread(target=put, daemon=True)
+    putter.start()
+    for number in range(4):
+        time.sleep(0.05)
+        assert events == list(range(min(4, number + 1)))
+        assert handover.take(30) == number
+    putter.join(30)
+    assert handover.dropped == 0
+
+
+def test_a_handover_that_is_closed_lets_go():
+    handover = Handover()
+    handover.put("item")
+    putter = threading.Thread(target=handover.put, args=["another"], daemon=True)
+    putter.start()
+    time.sleep(0.05)
+    assert putter.is_alive()
+    handover.close()
+    putter.join(30)
+    assert not putter.is_alive()
+    assert handover.take(0) is None

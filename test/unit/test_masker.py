@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import cv2
 import numpy as np
@@ -121,6 +122,20 @@ def test_stream_gives_one_result_for_each_frame_in_order(stream_masker, astronau
     assert [masked.time for masked in stream_masker.stream(iter(frames))] == [index / 25 for index in range(4)]
 
 
+def test_what_another_thread_has_sought_gives_the_same_stream(astronaut):
+    frames = [(placed(astronaut, 480, 640, 10 * index, 20, 0.5), index / 30) for index in range(6)]
+    frames.insert(3, (None, 0.09))
+    ahead = Masker()
+    with ThreadPoolExecutor(1) as seeker:
+        sought = seeker.map(lambda timed: ahead.seek(*timed), frames)
+        results = list(ahead.stream(sought))
+    for masked, alone in zip(results, Masker().stream(frames)):
+        assert masked.time == alone.time and masked.error == alone.error
+        assert [face.box for face in masked.faces] == [face.box for face in alone.faces]
+        np.testing.assert_array_equal(masked.image, alone.image)
+    assert [masked.error is None for masked in results] == [True] * 3 + [False] + [True] * 3
+
+
 def test_lookahead_covers_a_face_before_it_is_found(astronaut, astronaut_face):
     masker = Masker(Settings(lookahead=2))
     hidden = astronaut.copy()
@@ -137,12 +152,57 @@ def test_a_small_face_that_only_a_close_look_finds_is_covered_in_every_frame(ast
     shown = placed(astronaut, 480, 640, left, top, scale)
     perceiver = Perceiver(Settings())
     assert not perceiver.detect(shown, Settings().detection_threshold, Look.GLANCE)
-    # Frames 0, 3 and 6 are looked at closely; the face comes with frame 4, and glances must do for it until frame 6.
-    frames = [empty] * 4 + [shown] * 8
+    # Frames 0, 4 and 8 are looked at closely; the face comes with frame 5, and a glance must do for it until frame 8.
+    frames = [empty] * 5 + [shown] * 8
     results = list(Masker(perceiver=perceiver).stream((frame, index / 30) for index, frame in enumerate(frames)))
     face = moved_face(astronaut_face, left, top, scale)
     shares = [face_share(changed(frame, masked.image), face) for frame, masked in zip(frames, results)]
-    assert min(shares[4:]) > 0.95
+    assert min(shares[5:]) > 0.95
+
+
+class Counting(Perceiver):
+    """Counts the looks."""
+
+    looks = 0
+
+    def detect(self, *arguments):
+        self.looks += 1
+        return super().detect(*arguments)
+
+
+def looks_at(frames, **settings):
+    """How many of ``frames`` are looked at by a masker with these ``settings``."""
+    perceiver = Counting(Settings(**settings))
+    list(Masker(perceiver.settings, perceiver).stream((frame, index / 30) for index, frame in enumerate(frames)))
+    return perceiver.looks
+
+
+def test_every_second_frame_of_a_calm_stream_is_looked_at(astronaut):
+    assert looks_at([astronaut] * 9) == 5
+    moved = [np.roll(astronaut, 40 * index, axis=1) for index in range(9)]
+    assert looks_at(moved) == 9
+
+
+@pytest.mark.parametrize("careful", [{"lookahead": 2}, {"hold": 0.1}, {"detection_size": 320}])
+def test_every_frame_is_looked_at_when_settings_ask_for_it_or_a_face_would_be_forgotten(astronaut, careful):
+    assert looks_at([astronaut] * 8, **careful) == 8
+
+
+@pytest.mark.parametrize("failing", [0, 1, 3])
+def test_a_frame_that_was_not_looked_at_is_when_no_look_follows(failing, astronaut, astronaut_face):
+    # The face comes with a frame that is calm, small as it is, and not looked at; the stream ends, or goes on with
+    # frames that fail.
+    scale = 0.4
+    empty = np.zeros((480, 640, 3), np.uint8)
+    empty[:] = np.linspace(0, 255, 640)[None, :, None]
+    shown = empty.copy()
+    shown[:92, 48:132] = placed(astronaut, 480, 640, 0, 0, scale)[:92, 48:132]
+    masker = Masker()
+    assert [masker.seek(empty, 0.0).look, masker.seek(shown, 1 / 30).look] == [Look.CLOSE, None]
+    frames = [(empty, 0.0), (shown, 1 / 30)] + [(None, (2 + index) / 30) for index in range(failing)]
+    _, masked, *failed = Masker().stream(frames)
+    assert face_share(changed(shown, masked.image), moved_face(astronaut_face, 0, 0, scale)) > 0.95
+    assert all(one.image is None for one in failed)
 
 
 def test_frames_do_not_wait_when_none_will_come(stream_masker, astronaut):

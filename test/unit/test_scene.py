@@ -54,10 +54,21 @@ def test_a_jolt_is_told_with_its_shift(astronaut, x, y, light):
     before, after = (scene[200 - top : 680 - top, 150 - left : 790 - left] for left, top in ((0, 0), (x, y)))
     _, jolt, still = changes(before, np.uint8(after * light), np.uint8(after * light))
     assert not jolt.is_cut and (jolt.x, jolt.y) == (pytest.approx(x, abs=6), pytest.approx(y, abs=6))
-    assert still == Change()
+    assert still == Change(is_calm=True)
 
 
 def test_what_moves_before_a_still_camera_is_no_jolt(astronaut):
     board = astronaut.copy()
     board[:, 100:300] = np.where(np.arange(512) // 12 % 2, 90, 160)[:, None, None]
     assert changes(astronaut, board, astronaut) == [Change()] * 3
+
+
+def test_a_picture_in_which_only_something_small_moves_is_calm(astronaut):
+    person = astronaut.copy()
+    person[300:360, 20:60] = 128
+    assert [change.is_calm for change in changes(astronaut, astronaut, person, astronaut)] == [False, True, True, True]
+
+
+def test_a_camera_that_is_turned_or_moved_is_not(astronaut):
+    for moved in (np.roll(astronaut, 60, axis=1), np.rot90(astronaut), cv2.resize(astronaut, None, fx=1.5, fy=1.5)):
+        assert not changes(astronaut, np.ascontiguousarray(moved[:512, :512]))[1].is_calm

@@ -136,6 +136,27 @@ def test_a_held_region_grows():
     assert areas == sorted(areas) and areas[-1] > 1.2 * areas[0]
 
 
+def test_a_face_that_was_not_looked_for_goes_on_as_large_as_it_was_and_grows_when_it_is_not_found():
+    tracker = Tracker(Settings())
+    tracks = run(tracker, [[face_at(100 + 6 * index, 200)] for index in range(10)])
+    size = tracks[-1][0].box.width
+    widths = []
+    for index, is_look in ((10, False), (11, True), (12, False)):
+        (track,) = tracker.update([], index / 30, SIZE, is_look)
+        assert track.face.held and track.face.box.center[0] == pytest.approx(100 + 6 * index, abs=4)
+        widths.append(track.face.box.width)
+    assert widths[0] == pytest.approx(size)
+    assert widths[0] < widths[1] < widths[2]
+
+
+def test_landmarks_of_a_held_face_are_a_start_for_those_of_the_same_one():
+    tracker = Tracker(Settings())
+    run(tracker, [[face_at(200, 200)]] * 5 + [[]])
+    landmarks = tracker.landmarks_near(face_at(203, 200).box, 6 / 30)
+    np.testing.assert_allclose(landmarks, face_at(200, 200).landmarks, atol=1)
+    assert tracker.landmarks_near(face_at(400, 200).box, 6 / 30) is None
+
+
 def probabilities(emotion, strength=0.9):
     values = np.full(7, (1 - strength) / 6, np.float32)
     values[EMOTIONS.index(emotion)] = strength

@@ -15,9 +15,10 @@ from sensor_msgs.msg import CompressedImage, Image
 
 from emomask import Masked, Masker, Settings
 from emomask.errands import Errands
-from emomask.errors import EmomaskError, FrameError
+from emomask.errors import EmomaskError
 from emomask.health import SILENCE, Level, Meter, judged
-from emomask.mailbox import Mailbox
+from emomask.mailbox import Handover, Mailbox
+from emomask.masker import Sought
 from emomask.msg import Faces
 from emomask.nodes.controls import Controls
 from emomask.nodes.diagnostics import Diagnostics, Status, figures_as_values
@@ -44,6 +45,8 @@ LOG_PERIOD = 5.0
 REPORT_PERIOD = 30.0
 # Seconds without a frame after which those that wait for it are published all the same.
 LULL = 0.25
+# Messages that may wait for the seeker. With one, each close look would cost one of the two frames that come meanwhile.
+WAITING = 2
 # Stamps that go back by more than this are a new recording; by less, frames that overtook each other.
 CLOCK_JUMP = 0.5
 
@@ -81,10 +84,11 @@ class ListenerSettings(Validated):
 class Listener:
     """Subscribes to ``image``; publishes ``image_masked``, ``image_masked/compressed`` and ``faces``.
 
-    Three threads share the work. The subscriber's own only puts the newest message into a mailbox, so that no frame
-    ever waits in a queue or in the socket. The worker masks and publishes; whatever goes wrong with a frame, nothing of
-    it is published that was not masked, and the next frame is taken. The watch logs, by the wall clock and at limited
-    rates, what a user needs to know: waiting, failures, frames that hang, and the rate and age of what goes out.
+    Four threads share the work. The subscriber's own only puts the newest message into a mailbox, so that no frame
+    ever waits in a queue or in the socket. The seeker decodes it and seeks the faces, while the worker masks and
+    publishes the frames before, one after the other; whatever goes wrong with a frame, nothing of it is published that
+    was not masked, and the next frame is taken. The watch logs, by the wall clock and at limited rates, what a user
+    needs to know: waiting, failures, frames that hang, and the rate and age of what goes out.
 
     Every output carries the input's stamp and frame_id. Frames are masked only while an output has a subscriber; a lazy
     listener subscribes to them only then, too.
@@ -100,12 +104,14 @@ class Listener:
         self._masker = masker
         self._settings = settings
         self._also = also
-        self._mailbox = Mailbox()
+        self._mailbox = Mailbox(WAITING)
+        self._steps = Handover()
         self._errands = Errands()
         self._meter = Meter()
         self._closing = threading.Event()
         self._arrived: Optional[float] = None
-        self._busy_since: Optional[float] = None
+        self._seeking_since: Optional[float] = None
+        self._masking_since: Optional[float] = None
         self._idle: Optional[bool] = None
         self._last_time = 0.0
         self._last_shape = None
@@ -132,10 +138,11 @@ class Listener:
         )
         self._subscriber.follow(not settings.lazy)
         # Daemons, so that a network that hangs cannot keep the process alive.
-        self._worker = threading.Thread(target=self._work, daemon=True)
-        self._watcher = threading.Thread(target=self._watch, daemon=True)
-        self._worker.start()
-        self._watcher.start()
+        self._seeker, self._worker, self._watcher = (
+            threading.Thread(target=life, daemon=True) for life in (self._seek, self._work, self._watch)
+        )
+        for thread in (self._seeker, self._worker, self._watcher):
+            thread.start()
         rospy.on_shutdown(self.close)
         Controls(masker, self._errands)
         Diagnostics(self._subscriber.name, {"masking": self._masking_status, "models": self._models_status})
@@ -145,7 +152,8 @@ class Listener:
         self._closing.set()
         self._subscriber.unregister()
         self._mailbox.close()
-        for thread in (self._worker, self._watcher):
+        self._steps.close()
+        for thread in (self._seeker, self._worker, self._watcher):
             thread.join(5.0)
         self._rest()
 
@@ -154,6 +162,31 @@ class Listener:
         self._meter.arrived()
         self._mailbox.put(_Arrival(message, self._arrived))
 
+    def _seek(self) -> None:
+        """Hand the worker one ``_Step`` after the other, made of the messages or of their absence."""
+        while not self._closing.is_set():
+            arrival = self._mailbox.take(LULL)
+            self._seeking_since = time.monotonic()
+            step = self._step(arrival) if self._wanted() and arrival else _Step()
+            self._seeking_since = None
+            self._steps.put(step)
+
+    def _step(self, arrival: "_Arrival") -> "_Step":
+        message = arrival.message
+        try:
+            frame = self._decoded(message)
+            seconds = self._seconds(message.header.stamp)
+            jump = self._last_time - seconds
+            if 0 < jump <= CLOCK_JUMP:
+                return _Step(failure="the frame is %.3f s older than the one before it" % jump)
+            self._last_time = seconds
+            message.data = b""
+            return _Step(arrival, self._masker.seek(frame, seconds), max(0.0, jump))
+        except EmomaskError as error:
+            return _Step(failure=str(error))
+        except Exception as error:  # the node outlives any message
+            return _Step(failure=_located(error))
+
     def _work(self) -> None:
         while not self._closing.is_set():
             arrivals = collections.deque()  # of the frames that are in the stream, oldest first
@@ -161,41 +194,33 @@ class Listener:
                 for masked in self._masker.stream(self._frames(arrivals)):
                     self._publish(masked, arrivals.popleft())
             except Exception as error:  # the node outlives any frame; a new stream begins
-                where = traceback.extract_tb(error.__traceback__)[-1]
-                self._fail("%s in %s:%d: %.200s" % (type(error).__name__, where.filename, where.lineno, error))
-                self._busy_since = None
+                self._fail(_located(error))
+                self._masking_since = None
 
     def _frames(self, arrivals):
-        """Yield ``(frame, seconds)`` for each message that can be decoded; it joins ``arrivals`` without its data.
+        """Yield what was sought in each message that could be decoded; it joins ``arrivals`` without its data.
 
         None, when those that wait are to be published before the next one is looked at: see ``Masker.stream``.
         """
         while not self._closing.is_set():
-            arrival = self._mailbox.take(LULL)
-            self._busy_since = time.monotonic()
+            step = self._steps.take(LULL)
+            if step is None:
+                continue
+            self._masking_since = time.monotonic()
             self._errands.run()
-            if not self._wanted() or arrival is None:
+            if step.failure:
+                self._fail(step.failure)
+            elif step.arrival is None:
                 yield None
                 if self._idle or (self._arrived and time.monotonic() - self._arrived > SILENCE):
                     self._rest()
-                self._busy_since = None
-                continue
-            message = arrival.message
-            try:
-                frame = self._decoded(message)
-                seconds = self._seconds(message.header.stamp)
-                if seconds < self._last_time - CLOCK_JUMP:
+            else:
+                if step.jump:
                     yield None
-                    self._start_anew(seconds)
-                elif seconds < self._last_time:
-                    raise FrameError("the frame is %.3f s older than the one before it" % (self._last_time - seconds))
-                self._last_time = seconds
-                message.data = b""
-                arrivals.append(arrival)
-                yield frame, seconds
-            except EmomaskError as error:
-                self._fail(str(error))
-            self._busy_since = None
+                    self._start_anew(step.jump)
+                arrivals.append(step.arrival)
+                yield step.sought
+            self._masking_since = None
 
     def _wanted(self) -> bool:
         """Whether frames are to be masked now; a change is logged."""
@@ -253,9 +278,9 @@ class Listener:
         """The frame's time for the tracker."""
         return time.monotonic() if stamp.is_zero() else stamp.to_sec()
 
-    def _start_anew(self, seconds: float) -> None:
-        """The clock jumped back, as when a recording is played again."""
-        rospy.logwarn("The stamps went back by %.1f s: tracks are forgotten.", self._last_time - seconds)
+    def _start_anew(self, jump: float) -> None:
+        """The clock jumped back by so many seconds, as when a recording is played again."""
+        rospy.logwarn("The stamps went back by %.1f s: tracks are forgotten.", jump)
         self._masker.reset()
         self._rest()  # track numbers begin anew, too
 
@@ -264,6 +289,11 @@ class Listener:
         self._failures += 1
         self._meter.failed()
 
+    def _busy(self) -> float:
+        """Seconds for which the frame has been in work that was longest with the seeker or the worker; 0: none is."""
+        now = time.monotonic()
+        return max(now - (since or now) for since in (self._seeking_since, self._masking_since))
+
     def _why_silent(self) -> str:
         return "its publisher sends none" if self._subscriber.get_num_connections() else "nobody publishes it"
 
@@ -271,7 +301,7 @@ class Listener:
         self._meter.dropped_so_far(self._mailbox.dropped)
         figures = self._meter.figures()
         level, message = judged(figures, "%s: %s" % (self._subscriber.name, self._why_silent()))
-        busy = time.monotonic() - (self._busy_since or time.monotonic())
+        busy = self._busy()
         if busy > self._settings.frame_timeout:
             level, message = Level.ERROR, "A frame is in work for %.1f s" % busy
         elif self._idle and (self._settings.lazy or level != Level.STALE):
@@ -305,13 +335,13 @@ class Listener:
             if self._failures > failures and failing.ready():
                 new, failures = self._failures - failures, self._failures
                 rospy.logerr("Frames failed: %d; no face in them was published. The last: %s", new, self._last_failure)
-            busy = now - (self._busy_since or now)
+            busy = self._busy()
             if busy > self._settings.frame_timeout and late.ready():
                 rospy.logerr("A frame is in work for %.1f s, ~frame_timeout is %g.", busy, self._settings.frame_timeout)
             if 0 < self._settings.hang_timeout < busy:
                 _die("A frame hangs, ~hang_timeout is %g." % self._settings.hang_timeout)
-            if not self._worker.is_alive() and not self._closing.is_set():
-                _die("The thread that masks has ended.")
+            if not (self._seeker.is_alive() and self._worker.is_alive()) and not self._closing.is_set():
+                _die("A thread that masks has ended.")
             if report.ready():
                 if self._published > published:
                     ages, self._ages = self._ages, []
@@ -333,6 +363,25 @@ class _Arrival(NamedTuple):
 
     message: Any
     time: float
+
+
+class _Step(NamedTuple):
+    """What the seeker hands to the worker.
+
+    A message and what was sought in it; ``jump``: seconds by which the stamps went back before it. Or why a message is
+    no frame. Or nothing: then no frame comes or is wanted, and those that wait are to be published.
+    """
+
+    arrival: Optional[_Arrival] = None
+    sought: Optional[Sought] = None
+    jump: float = 0.0
+    failure: str = ""
+
+
+def _located(error: Exception) -> str:
+    """What an error is that should not be, and where in the code it was raised."""
+    where = traceback.extract_tb(error.__traceback__)[-1]
+    return "%s in %s:%d: %.200s" % (type(error).__name__, where.filename, where.lineno, error)
 
 
 def _die(reason: str) -> None:

@@ -12,7 +12,7 @@ CLOSE_EVERY = 3  # frames
 CLOSE_PERIOD = 0.15  # seconds
 # While the picture as a whole hardly moves every second frame need not be looked at, if the one before was so shortly
 # before. What is there follows from the looks before and after it, so that the close look may come a frame later.
-REST_PERIOD = 0.045  # seconds
+REST_PERIOD = 0.07  # seconds
 # Pixels to which a frame is shrunk for it. A close look sees all of a VGA frame; a glance the half of its width, where
 # large faces, which fast motion takes far, are found as surely.
 CLOSE_PIXELS = 640 * 480
