@@ -57,7 +57,7 @@ class Mailbox:
 
 
 class Handover(Mailbox):
-    """Hands every item from one thread to another, in order: whoever puts one waits for room, or until all is closed."""
+    """Hands every item from one thread to another, in order: who puts one waits for room, or until all is closed."""
 
     def put(self, item: Any) -> None:
         with self._changed:

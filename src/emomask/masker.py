@@ -174,7 +174,7 @@ class Masker:
         try:
             if error is not None:
                 return self._failed(frame, sight.time, error)
-            if not any(glimpse.sight.is_look for glimpse in waiting):  # none came after it, or those that did have failed
+            if not any(glimpse.sight.is_look for glimpse in waiting):  # nothing came after it, or only failures
                 sight = self._sight(self._looked_at(frame, sight.time, sight.change, Look.GLANCE))
             later = [glimpse.sight for glimpse in list(waiting)[1:] if glimpse.error is None]
             faces = self._chosen(self._hindsight(frame, [sight, *later]))

@@ -116,7 +116,7 @@ class Settings(Validated):
     detection_size: int = setting(
         0,
         "longest side in pixels at which faces are sought; larger finds smaller faces, slower; 0: in a stream 640 for "
-        "a VGA frame, but 320 for two frames of three; up to 1280 in a picture",
+        "a VGA frame, 320 or not at all for most frames; up to 1280 in a picture",
         low=0,
         high=4096,
     )

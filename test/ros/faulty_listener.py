@@ -73,7 +73,7 @@ def make_faulty(name, owner, attribute):
 
 
 def watch_the_frames():
-    """Note for each of both threads that frames pass through which one it is at: when it is decoded, and handed over."""
+    """Note for each thread that frames pass through which one it is at: the seeker decodes it, the worker takes it."""
     decoded, take = listener.Listener._decoded, listener.Handover.take
 
     def noted(node, message):

@@ -6,13 +6,13 @@ from emomask.faces import Box
 from emomask.perception.detection import Detection
 from emomask.perception.doubt import BELIEVED, MEMORY, Doubt
 from emomask.perception.gaze import Look
-from emomask.perception.scene import Change
+from emomask.perception.scene import UNCHANGED, Change
 
 HERE, THERE = Box(100, 100, 140, 150), Box(300, 100, 340, 150)
 PERIOD = 1 / 30
 
 
-def scores(looks, change=Change(), period=PERIOD):
+def scores(looks, change=UNCHANGED, period=PERIOD):
     """The scores after the last of ``looks``: pairs of how closely it was looked and which boxes were found, all 0.4.
 
     ``change``: how the last frame goes on from the one before it.
@@ -21,7 +21,7 @@ def scores(looks, change=Change(), period=PERIOD):
     for index, (look, boxes) in enumerate(looks):
         is_last = index == len(looks) - 1
         found = [Detection(box, 0.4) for box in boxes]
-        weighed = doubt.weighed(found, index * period, look, change if is_last else Change())
+        weighed = doubt.weighed(found, index * period, look, change if is_last else UNCHANGED)
     assert [one.box for one in weighed] == looks[-1][1]
     return pytest.approx([one.score / 0.4 for one in weighed])
 

@@ -2,9 +2,8 @@ import numpy as np
 import pytest
 
 from emomask import Settings
-from emomask.perception.gaze import CLOSE_EVERY, Gaze, Look
+from emomask.perception.gaze import Gaze, Look
 from emomask.perception.scene import Change
-
 
 CALM = Change(is_calm=True)
 LETTERS = {Look.CLOSE: "C", Look.GLANCE: "g", None: "-"}

@@ -4,7 +4,7 @@ import enum
 import math
 from typing import Optional
 
-from emomask.perception.scene import Change
+from emomask.perception.scene import UNCHANGED, Change
 
 # A frame that waits for the three after it (``Settings.lookahead``) sees one close look among the four of them, so that
 # what only a close look finds is covered from the first frame on, too. A slow stream gets one as often as this.
@@ -47,7 +47,7 @@ class Gaze:
         self._closely = self._looked = -math.inf  # seconds, of the last close look and of the last look
         self._rested = False  # whether the last frame was not looked at
 
-    def next(self, time: float, change: Change = Change(), may_rest: bool = False) -> Optional[Look]:
+    def next(self, time: float, change: Change = UNCHANGED, may_rest: bool = False) -> Optional[Look]:
         """The look at the next frame, taken at ``time`` (seconds); None: it need not be looked at.
 
         ``change``: how it goes on from the frame before. ``may_rest``: whether ``CLOSE_EVERY`` frames after it will be

@@ -163,8 +163,9 @@ class Tracker:
     def update(self, faces: List[Face], time: float, size: Tuple[int, int], is_look: bool = True) -> List[Track]:
         """All tracks after the frame of ``size`` (height, width) taken at ``time``; those not found have ``held`` set.
 
-        ``faces``: everything with a score from ``threshold`` on; ``is_look``: whether any were sought. A track ends when its face has left the frame or was
-        missing for longer than it is held. Those of the scene before (see ``part``) come last.
+        ``faces``: everything with a score from ``threshold`` on; ``is_look``: whether any were sought. A track ends
+        when its face has left the frame or was missing for longer than it is held. Those of the scene before (see
+        ``part``) come last.
         """
         frame = Box(0, 0, size[1], size[0])
         matches, fresh = self._match(faces, time)
