@@ -57,9 +57,9 @@ class Mailbox:
 
 
 class Handover(Mailbox):
-    """Hands every item from one thread to another, in order: who puts one waits for room, or until all is closed."""
+    """Hands every item from one thread to another: whoever puts one waits until it is taken, or all is closed."""
 
     def put(self, item: Any) -> None:
         with self._changed:
-            self._changed.wait_for(lambda: len(self._items) < self._capacity or self._closed)
             super().put(item)
+            self._changed.wait_for(lambda: not self._items or self._closed)

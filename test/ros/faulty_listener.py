@@ -73,7 +73,7 @@ def make_faulty(name, owner, attribute):
 
 
 def watch_the_frames():
-    """Note for each thread that frames pass through which one it is at: the seeker decodes it, the worker takes it."""
+    """Note for each thread that frames pass through which one it is at: one decodes it, the other takes it."""
     decoded, take = listener.Listener._decoded, listener.Handover.take
 
     def noted(node, message):

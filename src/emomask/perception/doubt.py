@@ -16,7 +16,7 @@ MEMORY = 0.2  # seconds; what was seen longer ago has moved on
 
 
 class Doubt:
-    """Weighs what each look at a stream shows by the look before, and what a glance shows by the last close one, too."""
+    """Weighs what a look at a stream shows by the look before, and what a glance shows by the last close one, too."""
 
     def __init__(self):
         self._witnesses: List[_Seen] = []  # the last close look, if it was not the last one, and the last one
