@@ -45,7 +45,8 @@ class Masker:
     ``settings``: see ``Settings``. Loads every network at once, so that nothing can fail later for want of a file.
     Raises ModelError when one of them is missing or damaged. An instance keeps the tracks of one stream and is not
     meant for several threads at a time. ``perceiver``, ``cover``: ready ones for these settings, which several
-    instances may share; the settings' own when they are None.
+    instances may share; the settings' own when they are None. ``may_rest``: whether frames of a stream need not be
+    looked at while the picture is calm, which saves time and loses hardly anything.
 
     Attributes
     ----------
@@ -58,11 +59,13 @@ class Masker:
         settings: Optional[Settings] = None,
         perceiver: Optional[Perceiver] = None,
         cover: Optional[Cover] = None,
+        may_rest: bool = True,
     ):
         self.settings = settings or Settings()
         self.cover = cover or Cover(self.settings)
         self._perceiver = perceiver or Perceiver(self.settings)
         self._selection = self.settings.selection()
+        self._rests = may_rest
         self.reset()
 
     @property
@@ -159,14 +162,14 @@ class Masker:
 
     @property
     def _may_rest(self) -> bool:
-        """Whether frames of a stream may go without a look.
+        """Whether a frame of a stream may go without a look.
 
         Not when faces are to be sought with more care than usual, nor when they would be forgotten meanwhile.
         """
         settings = self.settings
         is_remembered = settings.hold >= SURE_AFTER * REST_PERIOD
         is_usual = not (settings.detection_size or settings.thorough)
-        return is_usual and is_remembered and settings.lookahead >= CLOSE_EVERY
+        return self._rests and is_usual and is_remembered and settings.lookahead >= CLOSE_EVERY
 
     def _finished(self, waiting: "deque[_Glimpse]") -> Masked:
         """The result of the first of the frames that wait, which is taken from them."""
@@ -208,6 +211,7 @@ class Masker:
             found = self._perceiver.detect(frame, self._tracker.threshold, look) if look else ()
             return Sought(frame, time, change, look, found)
         except Exception as error:
+            self._gaze = Gaze()  # what this look missed is for the next one, a close one
             return Sought(frame, time, change, error=error)
 
     def _followed(self, sought: Sought) -> Sight:

@@ -183,9 +183,24 @@ def test_every_second_frame_of_a_calm_stream_is_looked_at(astronaut):
     assert looks_at(moved) == 9
 
 
+def test_the_frame_after_one_that_failed_is_looked_at_closely(astronaut):
+    masker = Masker()
+    looks = [masker.seek(astronaut, index / 30).look for index in range(2)]
+    detector, masker._perceiver._detector = masker._perceiver._detector, Broken(ValueError("broken"))
+    failed = masker.seek(astronaut, 2 / 30)
+    masker._perceiver._detector = detector
+    looks += [masker.seek(astronaut, index / 30).look for index in (3, 4)]
+    assert failed.error and looks == [Look.CLOSE, None, Look.CLOSE, None]
+
+
 @pytest.mark.parametrize("careful", [{"lookahead": 2}, {"hold": 0.1}, {"detection_size": 320}])
 def test_every_frame_is_looked_at_when_settings_ask_for_it_or_a_face_would_be_forgotten(astronaut, careful):
     assert looks_at([astronaut] * 8, **careful) == 8
+
+
+def test_a_masker_that_has_time_looks_at_every_frame(astronaut):
+    masker = Masker(may_rest=False)
+    assert all(masker.seek(astronaut, index / 30).look for index in range(8))
 
 
 @pytest.mark.parametrize("failing", [0, 1, 3])

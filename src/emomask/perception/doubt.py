@@ -24,9 +24,9 @@ class Doubt:
     def weighed(self, detections: Sequence[Detection], time: float, look: Look, change: Change) -> List[Detection]:
         """``detections`` of the frame taken at ``time`` (seconds), with a lower score where nothing was found before.
 
-        ``look``: how closely they were sought. ``change``: how the frame goes on from the one before, which there was
-        a look at if it is any but calm. Detections that are too weak for a face count as something that was found,
-        too. The first frame of a scene is believed.
+        ``look``: how closely they were sought. ``change``: how the frame goes on from the one before; frames without a
+        look are left out, for they are calm. Detections that are too weak for a face count as something that was
+        found, too. The first frame of a scene is believed.
         """
         witnesses = [] if change.is_cut else [seen.after(change) for seen in self._witnesses if seen.is_recent(time)]
         seen = _Seen([one.box for one in detections], time, look)
