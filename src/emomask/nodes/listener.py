@@ -45,8 +45,6 @@ LOG_PERIOD = 5.0
 REPORT_PERIOD = 30.0
 # Seconds without a frame after which those that wait for it are published all the same.
 LULL = 0.25
-# Messages that may wait for the seeker. With one, each close look would cost one of the two frames that come meanwhile.
-WAITING = 2
 # Stamps that go back by more than this are a new recording; by less, frames that overtook each other.
 CLOCK_JUMP = 0.5
 
@@ -104,7 +102,7 @@ class Listener:
         self._masker = masker
         self._settings = settings
         self._also = also
-        self._mailbox = Mailbox(WAITING)
+        self._mailbox = Mailbox()
         self._steps = Handover()
         self._errands = Errands()
         self._meter = Meter()
