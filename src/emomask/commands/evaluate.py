@@ -86,7 +86,7 @@ def _add_evaluate_detection(subjects) -> None:
         "--look",
         default=Look.CLOSE.value,
         choices=LOOKS,
-        help="close: as on every third frame of a stream (default); glance: as on those in between; picture: as on one",
+        help="close: as in a stream now and then (default); glance: as in it most of the time; picture: as on one",
     )
     detection.add_argument(
         "--against",
