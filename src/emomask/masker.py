@@ -202,9 +202,9 @@ class Masker:
         return Masked(None, [], time, reason)
 
     def _sought(self, frame: np.ndarray, time: float, may_rest: bool = False) -> Sought:
-        """See ``seek``; ``may_rest``: see ``Gaze.next``. What the networks raise is in the result."""
+        """See ``seek``; ``may_rest``: whether it may go without a look. What the networks raise is in the result."""
         change = self._scene.next(frame)
-        return self._looked_at(frame, time, change, self._gaze.next(time, change, may_rest))
+        return self._looked_at(frame, time, change, self._gaze.next(time, change.is_cut, may_rest and change.is_calm))
 
     def _looked_at(self, frame: np.ndarray, time: float, change: Change, look: Optional[Look]) -> Sought:
         try:

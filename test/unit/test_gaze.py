@@ -3,16 +3,14 @@ import pytest
 
 from emomask import Settings
 from emomask.perception.gaze import Gaze, Look
-from emomask.perception.scene import Change
 
-CALM = Change(is_calm=True)
 LETTERS = {Look.CLOSE: "C", Look.GLANCE: "g", None: "-"}
 
 
-def looks(times, changes=None, may_rest=True):
+def looks(times, cuts=(), rests=()):
+    """A letter for each of ``times``; ``cuts``, ``rests``: where another scene begins, where a frame may rest."""
     gaze = Gaze()
-    changes = changes or [Change()] * len(times)
-    return "".join(LETTERS[gaze.next(time, change, may_rest)] for time, change in zip(times, changes))
+    return "".join(LETTERS[gaze.next(time, index in cuts, index in rests)] for index, time in enumerate(times))
 
 
 @pytest.mark.parametrize(
@@ -27,23 +25,21 @@ def test_a_stream_is_looked_at_closely_now_and_then_and_a_slow_one_more_often(ra
     [(60, "C-g-C-g-C"), (30, "C-g-C-g-C"), (25, "C-g-C-g-C"), (15, "C-gC-gC-g"), (10, "CgCgCgCgC"), (5, "CCCCCCCCC")],
 )
 def test_while_the_picture_is_calm_every_second_frame_of_a_quick_stream_is_not_looked_at(rate, expected):
-    assert looks(np.arange(9) / rate, [CALM] * 9) == expected
-    assert "-" not in looks(np.arange(9) / rate, [CALM] * 9, may_rest=False)
+    assert looks(np.arange(9) / rate, rests=range(9)) == expected
 
 
 @pytest.mark.parametrize("rate", [15, 24, 30, 50, 60])
 def test_whatever_moves_when_a_frame_that_waits_sees_a_close_look_and_both_neighbours_of_a_rest_are_looked_at(rate):
     random = np.random.default_rng(0)
     for _ in range(100):
-        found = looks(np.arange(30) / rate, [Change(is_calm=bool(calm)) for calm in random.integers(0, 2, 30)])
+        found = looks(np.arange(30) / rate, rests=np.flatnonzero(random.integers(0, 2, 30)))
         assert "--" not in found
         for start in range(30 - Settings().lookahead):
             assert "C" in found[start : start + Settings().lookahead + 1], found
 
 
 def test_another_scene_is_looked_at_closely_at_once():
-    changes = [Change(is_cut=is_cut) for is_cut in (False, True, False, False, False, True, True)]
-    assert looks(np.arange(7) / 30, changes) == "CCggCCC"
+    assert looks(np.arange(7) / 30, cuts=(1, 5, 6), rests=range(7)) == "CC-g-CC"
 
 
 def test_a_clock_that_jumps_back_is_followed_by_a_close_look():

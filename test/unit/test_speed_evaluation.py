@@ -44,7 +44,9 @@ def test_every_frame_is_timed_and_the_stages_add_up():
     (times,) = result.values()
     assert len(times.tools[OWN]) == len(times.tools[LIMIT]) == len(times.processor[OWN]) == 2 * (BLOCK + 2)
     assert np.allclose(np.sum([times.stages[stage] for stage in STAGES], axis=0), times.tools[OWN])
-    assert min(times.stages["detect"]) > 0 and min(times.stages["track"]) > 0
+    assert min(times.stages["track"]) > 0
+    detect = times.stages["detect"]  # nothing in frames at rest, of which there are no two in a row
+    assert all(first or second for first, second in zip(detect, detect[1:]))
     figures = figures_of(result)
     assert figures["320x240_fps"] == pytest.approx(1000 / figures["320x240_emomask_median_ms"])
     assert 0 < figures["320x240_limit_ratio"] < 0.5

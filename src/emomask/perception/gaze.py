@@ -4,8 +4,6 @@ import enum
 import math
 from typing import Optional
 
-from emomask.perception.scene import UNCHANGED, Change
-
 # A frame that waits for the three after it (``Settings.lookahead``) sees one close look among the four of them, so that
 # what only a close look finds is covered from the first frame on, too. A slow stream gets one as often as this.
 CLOSE_EVERY = 3  # frames
@@ -47,16 +45,16 @@ class Gaze:
         self._closely = self._looked = -math.inf  # seconds, of the last close look and of the last look
         self._rested = False  # whether the last frame was not looked at
 
-    def next(self, time: float, change: Change = UNCHANGED, may_rest: bool = False) -> Optional[Look]:
+    def next(self, time: float, is_cut: bool = False, may_rest: bool = False) -> Optional[Look]:
         """The look at the next frame, taken at ``time`` (seconds); None: it need not be looked at.
 
-        ``change``: how it goes on from the frame before. ``may_rest``: whether ``CLOSE_EVERY`` frames after it will be
-        known before it is shown, so that it may go without a look.
+        ``is_cut``: another scene begins with it. ``may_rest``: it hardly differs from the frame before, and
+        ``CLOSE_EVERY`` frames after it will be known before it is shown, so that it may go without a look.
         """
         self._frames += 1
-        is_late = change.is_cut or not 0 <= time - self._closely < CLOSE_PERIOD
-        is_steady = change.is_calm and 0 <= time - self._looked < REST_PERIOD
-        self._rested = may_rest and is_steady and not is_late and not self._rested
+        is_late = is_cut or not 0 <= time - self._closely < CLOSE_PERIOD
+        is_soon = 0 <= time - self._looked < REST_PERIOD
+        self._rested = may_rest and is_soon and not is_late and not self._rested
         if self._rested:
             return None
         self._looked = time
