@@ -6,10 +6,11 @@ from emomask.faces import Box
 from emomask.perception.detection import Detection
 from emomask.perception.doubt import BELIEVED, MEMORY, Doubt
 from emomask.perception.gaze import Look
-from emomask.perception.scene import UNCHANGED, Change
+from emomask.perception.scene import Change
 
 HERE, THERE = Box(100, 100, 140, 150), Box(300, 100, 340, 150)
 PERIOD = 1 / 30
+UNCHANGED = Change()
 
 
 def scores(looks, change=UNCHANGED, period=PERIOD):

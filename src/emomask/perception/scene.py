@@ -35,9 +35,6 @@ class Change(NamedTuple):
     is_calm: bool = False
 
 
-UNCHANGED = Change()
-
-
 class SceneChanges:
     """Compares each frame of a stream with the one before, as small grey pictures, whatever their brightness."""
 
