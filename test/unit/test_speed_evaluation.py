@@ -1,18 +1,19 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
 from emomask.cli import main
-from emomask.errors import ModelError, SettingsError
+from emomask.errors import ModelError, SettingsError, SourceError
 from emomask.evaluation.graph import NODES, Graph, Sample, graph_figures, graph_table, measure_graph
 from emomask.evaluation.plots import draw_graphs
 from emomask.evaluation.speed import BLOCK, LIMIT, OWN, STAGES, evaluate_speed, figures_of, speed_tables
 from emomask.evaluation.speed_peers import create_peers
-from emomask.evaluation.speed_scenes import CROWD_SIZE, crowd_scene, demo_frames, demo_scene, parsed_size
+from emomask.evaluation.speed_scenes import CROWD_SIZE, crowd_scene, demo_frames, demo_scene, parsed_size, source_frames
 from emomask.media import demo_clip
 from emomask.settings import Settings
 
@@ -27,6 +28,17 @@ def test_a_scene_of_the_clip_keeps_its_faces_in_place():
     assert scaled[0].left == pytest.approx(160 + 1.5 * boxes[0].left)
     assert scaled[0].height == pytest.approx(1.5 * boxes[0].height)
     assert (large[:, :160] == large[:, 160:161]).all()
+
+
+def test_the_frames_of_a_source_are_fitted(tmp_path):
+    for name, grey in (("1.png", 50), ("2.png", 200)):
+        cv2.imwrite(str(tmp_path / name), np.full((100, 50, 3), grey, np.uint8))
+    frames = list(source_frames(str(tmp_path), 96, 120, 300))
+    assert [frame.shape for frame in frames] == [(120, 96, 3)] * 2
+    assert [int(frame.mean()) for frame in frames] == [50, 200]
+    assert len(list(source_frames(str(tmp_path), 96, 120, 1))) == 1
+    with pytest.raises(SourceError, match="missing.mp4"):
+        list(source_frames(str(tmp_path / "missing.mp4"), 96, 120, 1))
 
 
 @pytest.mark.parametrize("people", [1, 4, 16, 64])
@@ -106,6 +118,7 @@ def test_the_command_writes_figures_and_a_plot(tmp_path, capsys):
         (["--sizes", "640x20"], "WIDTHxHEIGHT"),
         (["--against", "yolo"], "yolo"),
         (["--ros", "--against", "deface"], "--against"),
+        (["--source", "clip.mp4"], "--ros"),
         (["--ros", "--fps", "0"], "fps"),
         (["--ros", "--minutes", "nan"], "minutes"),
     ],
@@ -148,11 +161,20 @@ def has_ros():
 
 
 @pytest.mark.skipif(not has_ros(), reason="needs ROS and the built messages: source devel/setup.bash")
-def test_the_graph_is_started_measured_and_ended():
-    seen = measure_graph(ONE_THREAD, (320, 240), 15.0, 2.0, period=1.0)
+@pytest.mark.parametrize("source", ["demo", "pictures"])
+def test_the_graph_is_started_measured_and_ended(source, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("pictures").mkdir()
+    for index, frame in enumerate(crowd_scene(1, 8).frames):
+        cv2.imwrite("pictures/%d.png" % index, frame)
+    seen = measure_graph(ONE_THREAD, (320, 240), 15.0, 2.0, source, period=1.0)
     assert len(seen.samples) >= 2 and 0 < seen.rate < 30 and 0 < seen.first < 60
     assert seen.late == pytest.approx(0.2) and seen.age(50) > 150
     assert all(10 < seen.memory(node) < 2000 and seen.cores(node) >= 0 for node in NODES)
+
+
+@pytest.mark.skipif(not has_ros(), reason="needs ROS and the built messages: source devel/setup.bash")
+def test_a_graph_without_its_models_says_why_it_ends():
     with pytest.raises(Exception, match="No masked frame came; the listener.*no/such/folder"):
         measure_graph(Settings(models="/no/such/folder"), (320, 240), 15.0, 1.0)
 

@@ -154,6 +154,9 @@ def _add_evaluate_speed(subjects) -> None:
     )
     speed.add_argument("--rounds", type=positive, default=2, metavar="N", help="times that each frame is shown")
     speed.add_argument("--ros", action="store_true", help="measure the graph with real nodes instead")
+    speed.add_argument(
+        "--source", default="demo", help="what the talker plays, for --ros: a file, URL or camera (default: demo)"
+    )
     speed.add_argument("--fps", type=float, default=30.0, help="of the talker, for --ros (default: 30)")
     speed.add_argument("--minutes", type=float, default=0.5, help="of each size, for --ros (default: 0.5)")
     speed.add_argument("--plot", type=Path, metavar="PNG", help="draw the figures there")
@@ -248,6 +251,8 @@ def _evaluate_speed(options) -> int:
     sizes = [parsed_size(size) for size in options.sizes] or SIZES
     if options.ros:
         return _evaluate_graph(options, settings, sizes)
+    if options.source != "demo":
+        raise SettingsError("Only --ros plays a source: leave out --source.")
     crowds = FACES if options.faces is None else options.faces
     result = evaluate_speed(settings, options.against, sizes, crowds, rounds=options.rounds)
     return _tell(options, speed_tables(result), figures_of(result), draw_speed, result)
@@ -261,7 +266,8 @@ def _evaluate_graph(options, settings: Settings, sizes) -> int:
         raise SettingsError("With --ros nothing can be compared: leave out --against.")
     if not (1 <= options.fps <= 240 and 0.1 <= options.minutes <= 1440):
         raise SettingsError("fps must lie between 1 and 240, minutes between 0.1 and 1440.")
-    graphs = [measure_graph(settings, size, options.fps, options.minutes * 60) for size in sizes]
+    seconds = options.minutes * 60
+    graphs = [measure_graph(settings, size, options.fps, seconds, options.source) for size in sizes]
     return _tell(options, graph_table(graphs), graph_figures(graphs), draw_graphs, graphs)
 
 

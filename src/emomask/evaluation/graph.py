@@ -19,15 +19,15 @@ from typing import Dict, List, Sequence, Tuple
 import numpy as np
 
 from emomask.errors import EmomaskError
-from emomask.evaluation.speed_scenes import demo_frames
-from emomask.media import demo_clip
+from emomask.evaluation.speed_scenes import source_frames
+from emomask.media import address
 from emomask.media.video import VideoSink
 from emomask.settings import Settings
 
 NODES = ("talker", "listener", "onlooker")
 START_TIMEOUT = 60.0  # seconds for a process to do what it is waited for
 SETTLED = 2.0  # seconds after the first masked frame that do not count
-CLIP = 300  # frames of the clip that is played again and again
+CLIP = 300  # frames of the source that are played again and again
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -79,15 +79,23 @@ class Graph:
         return float(np.mean([sample.cores[node] for sample in self.samples]))
 
 
-def measure_graph(settings: Settings, size: Tuple[int, int], fps: float, seconds: float, period: float = 5.0) -> Graph:
-    """Play the demo clip in ``size`` at ``fps`` through real nodes for ``seconds``, with a sample each ``period``.
+def measure_graph(
+    settings: Settings,
+    size: Tuple[int, int],
+    fps: float,
+    seconds: float,
+    source: str = address.DEMO,
+    period: float = 5.0,
+) -> Graph:
+    """Play the first ``CLIP`` frames of ``source`` in ``size`` at ``fps`` through real nodes for ``seconds``.
 
-    The talker plays a video file, again and again, and so decodes it, as it would the pictures of a camera. Raises
-    EmomaskError where ROS is not at hand or a node does not do its part.
+    There is a sample each ``period``. The talker plays a video file of these frames, again and again, and so decodes
+    it, as it would the pictures of a camera. Raises EmomaskError where ROS is not at hand, the source gives no frame or
+    a node does not do its part.
     """
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
         clip = Path(folder, "clip.mp4")
-        _write_clip(clip, size, fps)
+        _write_clip(clip, source, size, fps)
         processes = _Processes(Path(folder), stack)
         processes.start_master()
         width, height = size
@@ -167,9 +175,9 @@ def graph_figures(graphs: Sequence[Graph]) -> Dict[str, float]:
     return figures
 
 
-def _write_clip(path: Path, size: Tuple[int, int], fps: float) -> None:
+def _write_clip(path: Path, source: str, size: Tuple[int, int], fps: float) -> None:
     with VideoSink(path, *size, fps, preset="ultrafast") as sink:
-        for frame, _ in demo_frames(*size, 0, min(CLIP, demo_clip.FRAMES)):
+        for frame in source_frames(source, *size, CLIP):
             sink.write(frame)
 
 

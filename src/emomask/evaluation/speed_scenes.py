@@ -1,5 +1,6 @@
-"""The frames on which speed is measured: the demo clip at several sizes, and pictures of 1 to 64 faces."""
+"""The frames on which speed is measured: the demo clip or a source at several sizes, and pictures of 1 to 64 faces."""
 
+import itertools
 import math
 from typing import Iterator, List, NamedTuple, Tuple
 
@@ -9,6 +10,8 @@ import numpy as np
 from emomask.errors import SettingsError, SourceError
 from emomask.faces import Box
 from emomask.media import demo_clip
+from emomask.media.source_settings import SourceSettings
+from emomask.media.sources import open_source
 
 SIZES = ((640, 480), (1280, 720), (1920, 1080))
 FACES = (1, 4, 16, 64)
@@ -35,23 +38,42 @@ def parsed_size(text: str) -> Tuple[int, int]:
 
 
 def demo_frames(width: int, height: int, first: int, count: int) -> Iterator[Tuple[np.ndarray, List[Box]]]:
-    """So many frames of the demo clip from ``first`` on, enlarged or shrunk to fit, and their faces.
+    """So many frames of the demo clip from ``first`` on, fitted, and their faces.
 
-    A wider frame goes on at both sides in the colours of its edges. Raises SourceError without scikit-image.
+    Raises SourceError without scikit-image.
     """
     clip = demo_clip.DemoClip()
-    scale = min(height / demo_clip.HEIGHT, width / demo_clip.WIDTH)
-    size = (round(demo_clip.WIDTH * scale), round(demo_clip.HEIGHT * scale))
-    left, top = (width - size[0]) // 2, (height - size[1]) // 2
     for index in range(first, first + count):
-        frame = clip.frame(index)
-        if size != (demo_clip.WIDTH, demo_clip.HEIGHT):
-            frame = cv2.resize(frame, size, interpolation=cv2.INTER_LINEAR)
-        if size != (width, height):
-            borders = (top, height - size[1] - top, left, width - size[0] - left)
-            frame = cv2.copyMakeBorder(frame, *borders, cv2.BORDER_REPLICATE)
+        frame, scale, (left, top) = _fitted(clip.frame(index), width, height)
         boxes = [Box(*(np.array(box) * scale)).moved(left, top) for box in demo_clip.true_faces(index)]
         yield frame, boxes
+
+
+def source_frames(source: str, width: int, height: int, count: int) -> Iterator[np.ndarray]:
+    """The first ``count`` frames of any source (see ``SourceSettings``), or all if it has fewer, fitted.
+
+    Raises SourceError as ``open_source`` does.
+    """
+    with open_source(SourceSettings(source=source)) as opened:
+        for captured in itertools.islice(iter(opened.read, None), count):
+            yield _fitted(captured.image, width, height)[0]
+
+
+def _fitted(frame: np.ndarray, width: int, height: int) -> Tuple[np.ndarray, float, Tuple[int, int]]:
+    """``frame`` enlarged or shrunk to fit, by how much, and where its left upper corner is then.
+
+    What the size has besides goes on in the colours of its edges.
+    """
+    rows, columns = frame.shape[:2]
+    scale = min(height / rows, width / columns)
+    size = (round(columns * scale), round(rows * scale))
+    left, top = (width - size[0]) // 2, (height - size[1]) // 2
+    if size != (columns, rows):
+        frame = cv2.resize(frame, size, interpolation=cv2.INTER_LINEAR)
+    if size != (width, height):
+        borders = (top, height - size[1] - top, left, width - size[0] - left)
+        frame = cv2.copyMakeBorder(frame, *borders, cv2.BORDER_REPLICATE)
+    return frame, scale, (left, top)
 
 
 def demo_scene(width: int, height: int, count: int) -> Scene:
