@@ -1,4 +1,4 @@
-"""README.md says of every parameter what the code says."""
+"""The documents say of every parameter what the code says, and what they link is there."""
 
 import ast
 import dataclasses
@@ -11,7 +11,8 @@ from emomask import Settings
 from emomask.media.sources import SourceSettings
 from emomask.web.settings import WebSettings
 
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+PATHS = [ROOT / "README.md", *ROOT.glob("doc/*.md"), *ROOT.glob("*/README.md")]
+DOCUMENTS = sorted(path.relative_to(ROOT).as_posix() for path in PATHS)
 
 
 def node_fields(name, settings):
@@ -28,21 +29,36 @@ def fields(settings):
 
 
 @pytest.mark.parametrize(
-    "section, expected",
+    "document, heading, expected",
     [
-        ("talker", fields(SourceSettings) + node_fields("talker.py", "TalkerSettings")),
-        ("listener", fields(Settings) + node_fields("listener.py", "ListenerSettings")),
-        ("recorder", node_fields("recorder.py", "RecorderSettings")),
-        ("web", fields(WebSettings)),
+        ("README.md", "### talker", fields(SourceSettings) + node_fields("talker.py", "TalkerSettings")),
+        ("README.md", "### listener", fields(Settings) + node_fields("listener.py", "ListenerSettings")),
+        ("README.md", "### recorder", node_fields("recorder.py", "RecorderSettings")),
+        ("doc/website.md", "## The node", fields(WebSettings)),
     ],
 )
-def test_the_parameter_tables_are_complete_and_current(section, expected):
-    text = README.split("\n### %s\n" % section)[1].split("\n### ")[0]
+def test_the_parameter_tables_are_complete_and_current(document, heading, expected):
+    text = re.split("\n%s? " % heading.split()[0], text_of(document).split("\n%s\n" % heading)[1])[0]
     rows = re.findall(r"^\| `~(\w+)` \| \w+ \| (.+?) \|", text, re.MULTILINE)
     as_text = [(name, str(value).lower() if isinstance(value, bool) else str(value)) for name, value in expected]
     assert rows == [(name, "`%s`" % value if value else "empty") for name, value in as_text]
 
 
-def test_every_file_that_it_links_is_there():
-    links = re.findall(r"\]\(([^)#:]+)\)", README)
-    assert links and all((ROOT / link).exists() for link in links), links
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_what_it_links_is_there(document):
+    for link in re.findall(r"\]\(([^):]+)\)", text_of(document)):
+        name, _, heading = link.partition("#")
+        target = (ROOT / document).parent / name if name else ROOT / document
+        assert target.exists(), link
+        if heading:
+            headings = re.findall(r"^#+ (.+)$", target.read_text(encoding="utf-8"), re.MULTILINE)
+            assert heading in [anchor(one) for one in headings], link
+
+
+def text_of(document):
+    return (ROOT / document).read_text(encoding="utf-8")
+
+
+def anchor(heading):
+    """By which a heading is linked."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
