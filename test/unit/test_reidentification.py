@@ -114,6 +114,19 @@ def test_people_with_emotions_of_their_own_are_told_by_these(recogniser, astrona
     assert known.emotion_alone(shown) == (0.5, 0.5)
 
 
+def test_pictures_are_exchanged_among_those_that_show_the_same_emotion(recogniser, astronaut):
+    other, noise = np.ascontiguousarray(astronaut[:, ::-1] // 2), np.random.default_rng(0)
+    people = [(astronaut, "a"), (other, "b")] * 3
+    spoilt = [(np.clip(picture + noise.normal(0, 6, picture.shape), 0, 255), name) for picture, name in people]
+    known = Identities([Portrait(one.astype(np.uint8), name, "happy") for one, name in spoilt], recogniser, Settings())
+    originals = known.crops()
+    evidence = known.evidence(originals, originals)
+    assert known.attack(evidence)["trained_on_pixels"] == (1.0, 1.0)
+    # If each has an emotion of their own all exchanges leave each their own pictures; if both show the same, few do.
+    assert known.shuffled(evidence, ["happy", "sad"] * 3, 3).tolist() == [[1.0, 1.0]] * 3
+    assert known.shuffled(evidence, ["happy"] * 6, 20)[:, 0].mean() < 0.9
+
+
 @pytest.fixture(scope="module")
 def two_people(tmp_path_factory, astronaut):
     """Six pictures of the astronaut, three of them mirrored, dark and under another name, with a table."""
@@ -155,6 +168,8 @@ def test_the_command_reports_leaks_and_recognition(tmp_path, capsys, two_people,
     # All are happy: that tells nobody from anybody.
     assert figures["reid_emotion_alone_rank1"] == figures["reid_emoji_alone_rank1"] == 0.5
     assert "The labelled emotion alone tells 50.00 % (0.50) of them, the emotion shown 50.00 % (0.50)." in text
+    assert 0 < figures["reid_shuffled_p"] <= 1 and 0 <= figures["reid_shuffled_rank1"] <= 1
+    assert "when pictures that show the same emotion are exchanged (20 times)" in text
     # Whoever looks at the originals knows them apart by their light; nothing of it is left under a grey mask.
     assert figures["reid_original_trained_on_pixels_rank1"] == 1
     for attacker in ATTACKERS:
@@ -184,7 +199,7 @@ def test_masked_people_of_the_news_are_not_known_again(data):
     chosen = [portrait for index, portrait in zip(range(24), portraits(data("identities/identities.zip")))]
     known = Identities(chosen, attacker, settings)
     originals = known.crops()
-    before = known.attack(originals, originals)
-    after = known.attack(originals, known.crops(maskers(settings, deface=False)["emoji"]))
+    before = known.attack(known.evidence(originals, originals))
+    after = known.attack(known.evidence(originals, known.crops(maskers(settings, deface=False)["emoji"])))
     assert before["known_pictures"][0] > 0.9
     assert after["known_pictures"][0] < 0.5 and after["known_pictures"][1] < 0.65  # four people; chance: 0.25 and 0.5

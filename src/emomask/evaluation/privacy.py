@@ -38,7 +38,10 @@ class Privacy:
         name. Of re-identification: ``reid_rank1`` (the most successful attacker on the settings' style),
         ``reid_chance``, ``reid_people``, ``reid_pictures``, ``reid_emotion_alone_rank1`` and ``..._auc`` (an attacker
         who knows the labelled emotion and no more), ``reid_emoji_alone_rank1`` and ``..._auc`` (one who knows the
-        emotion that is shown and no more), ``emotion_agreement``, and ``reid_STYLE_ATTACKER_rank1`` and ``..._auc``.
+        emotion that is shown and no more), ``reid_shuffled_rank1``, ``..._auc`` and their deviations ``..._std`` (the
+        most successful attacker when the pictures that show the same emotion are exchanged at random),
+        ``reid_shuffled_p`` (of the exchanges and none, the share that does as well as none by rank-1),
+        ``emotion_agreement``, and ``reid_STYLE_ATTACKER_rank1`` and ``..._auc``.
         """
         figures: Dict[str, object] = {"stills": self.stills, "lookahead": self.settings.lookahead}
         for name, leaks in self.leaks.items():
@@ -50,8 +53,14 @@ class Privacy:
             figures.update((start + key, value) for key, value in own.items())
         found = self.reidentification
         if found:
-            figures["reid_rank1"] = max(rank1 for rank1, _ in found.rates[self.settings.style].values())
+            best = max(rank1 for rank1, _ in found.rates[self.settings.style].values())
             figures.update(
+                reid_rank1=best,
+                reid_shuffled_rank1=float(found.shuffled[:, 0].mean()),
+                reid_shuffled_rank1_std=float(found.shuffled[:, 0].std()),
+                reid_shuffled_auc=float(found.shuffled[:, 1].mean()),
+                reid_shuffled_auc_std=float(found.shuffled[:, 1].std()),
+                reid_shuffled_p=float((1 + (found.shuffled[:, 0] >= best).sum()) / (1 + len(found.shuffled))),
                 reid_chance=found.chance,
                 reid_people=found.people,
                 reid_pictures=found.pictures,

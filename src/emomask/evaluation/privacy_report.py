@@ -67,6 +67,7 @@ def privacy_tables(privacy: Privacy, plots: Sequence[str] = ()) -> str:
     lines += _table(heads, rows)
     found = privacy.reidentification
     if found:
+        figures = privacy.figures()
         lines += [
             "Re-identification of %d people in %d pictures, rank-1 rate (verification AUC); chance is %s (0.50)."
             % (found.people, found.pictures, _percent(found.chance)),
@@ -82,7 +83,15 @@ def privacy_tables(privacy: Privacy, plots: Sequence[str] = ()) -> str:
             "The labelled emotion alone tells %s of them, the emotion shown %s."
             % (_rank1_and_auc(found.emotion_alone), _rank1_and_auc(found.emoji_alone)),
             "",
-        ]
+            "The best attacker on %s, when pictures that show the same emotion are exchanged (%d times): "
+            "rank-1 %s ± %s, AUC %.2f ± %.2f; p = %.2f."
+            % (
+                privacy.settings.style, len(found.shuffled), _percent(figures["reid_shuffled_rank1"]),
+                _percent(figures["reid_shuffled_rank1_std"]), figures["reid_shuffled_auc"],
+                figures["reid_shuffled_auc_std"], figures["reid_shuffled_p"],
+            ),
+            "",
+        ]  # fmt: skip
         lines += ["The emoji shows the labelled emotion in %s of the pictures." % _percent(found.agreement), ""]
     lines += ["![%s](%s)\n" % (plot, plot) for plot in plots]
     return "\n".join(lines)

@@ -24,6 +24,7 @@ FEWEST = 2  # pictures of a person
 ATTACK_THRESHOLD = 0.05  # the attacker finds faces in the original pictures, thoroughly
 PRIOR = 0.01  # inverse strength of the regularisation: there are few pictures of each person
 PIXEL_SIDE = 24  # of the small picture that the attacker who is trained on pixels sees
+SHUFFLES = 20
 
 
 @dataclass
@@ -33,9 +34,13 @@ class Reidentification:
     ``emotion_alone``: those of an attacker who learns from nothing but the labelled emotion of each picture. Whatever
     tells emotions rightly tells that much of who it is. ``emoji_alone``: the same with the emotion that is shown: what
     attackers of the emojis reach beyond it, they owe to something else.
+    ``shuffled``: ``(SHUFFLES, 2)``, those of the most successful attacker on the settings' style when its pictures are
+    exchanged, see ``Identities.shuffled``: what is to be expected of these attackers if nothing but the emotion tells
+    people apart.
     """
 
     rates: Dict[str, Dict[str, Tuple[float, float]]]
+    shuffled: np.ndarray
     emotion_alone: Tuple[float, float]
     emoji_alone: Tuple[float, float]
     people: int
@@ -58,6 +63,23 @@ class Crops(NamedTuple):
 
     aligned: List[np.ndarray]
     seen: List[np.ndarray]
+
+
+class Evidence(NamedTuple):
+    """What an attacker knows of each portrait, in rows.
+
+    ``originals``, ``aligned``, ``seen``: the recogniser's descriptions of the original aligned crop and of the masked
+    ``Crops``; ``pixels``: small pictures of what is seen, 0..1.
+    """
+
+    originals: np.ndarray
+    aligned: np.ndarray
+    seen: np.ndarray
+    pixels: np.ndarray
+
+    def exchanged(self, order: np.ndarray) -> "Evidence":
+        """The masked picture of portrait ``order[i]`` in the place of that of portrait ``i``."""
+        return Evidence(self.originals, *(rows[order] for rows in self[1:]))
 
 
 class Identities:
@@ -105,8 +127,15 @@ class Identities:
             crops.seen.append(aligned if box is None else cv2.resize(masked[box], size, interpolation=cv2.INTER_AREA))
         return crops
 
-    def attack(self, originals: Crops, masked: Crops) -> Dict[str, Tuple[float, float]]:
-        """Rank-1 rate and verification AUC of each of ``ATTACKERS`` on ``masked`` crops; both are 0..1.
+    def evidence(self, originals: Crops, masked: Crops) -> Evidence:
+        """What the ``masked`` crops and those of the ``originals`` tell an attacker."""
+        described = (self._recogniser.descriptions(crops) for crops in (originals.aligned, *masked))
+        side = (PIXEL_SIDE, PIXEL_SIDE)
+        small = [cv2.resize(crop, side, interpolation=cv2.INTER_AREA).ravel() / 255 for crop in masked.seen]
+        return Evidence(*described, np.stack(small))
+
+    def attack(self, evidence: Evidence) -> Dict[str, Tuple[float, float]]:
+        """Rank-1 rate and verification AUC of each of ``ATTACKERS``; both are 0..1.
 
         Every portrait is attacked once. ``known_pictures``: its aligned crop is compared with those of the originals of
         the other portraits. ``masked_pictures``: what is seen of it with what is seen of the other masked ones.
@@ -115,18 +144,27 @@ class Identities:
         descriptions, or small pictures. AUC: over all pairs, whether those of the same person look more
         alike.
         """
-        before = self._recogniser.descriptions(originals.aligned)
-        after, seen = (self._recogniser.descriptions(crops) for crops in masked)
-        side = (PIXEL_SIDE, PIXEL_SIDE)
-        small = [cv2.resize(crop, side, interpolation=cv2.INTER_AREA).ravel() / 255 for crop in masked.seen]
-        tables = self._learnt(seen), self._learnt(np.stack(small))
-        pairs = after @ before.T, seen @ seen.T
+        tables = self._learnt(evidence.seen), self._learnt(evidence.pixels)
+        pairs = evidence.aligned @ evidence.originals.T, evidence.seen @ evidence.seen.T
         results = [(self._by_person(similarity), self._auc(similarity)) for similarity in pairs]
         results += [(table, self._auc_by_person(table)) for table in tables]
-        return {
-            name: (self._rank1(table), auc)
-            for name, (table, auc) in zip(ATTACKERS, results)
-        }
+        return {name: (self._rank1(table), auc) for name, (table, auc) in zip(ATTACKERS, results)}
+
+    def shuffled(self, evidence: Evidence, shown: Sequence[Optional[str]], count: int = SHUFFLES) -> np.ndarray:
+        """Rank-1 rate and AUC, ``(count, 2)``, of the most successful attacker each, when nothing but emotions tell.
+
+        The masked pictures of portraits of which ``shown`` is the same emotion are exchanged among them at random
+        (always alike), so that each person keeps their emotions, and nothing else: a permutation test (Fisher, 1935).
+        """
+        random = np.random.default_rng(0)
+        best = []
+        for _ in range(count):
+            order = np.arange(len(shown))
+            for emotion in dict.fromkeys(shown):
+                same = [index for index, one in enumerate(shown) if one == emotion]
+                order[same] = random.permutation(same)
+            best.append(np.max(list(self.attack(evidence.exchanged(order)).values()), axis=0))
+        return np.array(best)
 
     def emotion_alone(self, emotions: Sequence[Optional[str]]) -> Tuple[float, float]:
         """Rank-1 rate and AUC of an attacker like those who are trained, told one of ``emotions`` for each picture (or
@@ -193,12 +231,13 @@ def reidentify(pictures, recogniser, settings: Settings, deface: bool) -> Reiden
     """
     known = Identities(portraits(pictures), Recogniser(recogniser, settings), settings)
     originals = known.crops()
-    rates = {ORIGINAL: known.attack(originals, originals)}
+    evidence = {ORIGINAL: known.evidence(originals, originals)}
     for name, mask in tqdm(maskers(settings, deface).items(), desc="recognition", leave=False, disable=None):
-        rates[name] = known.attack(originals, known.crops(mask))
+        evidence[name] = known.evidence(originals, known.crops(mask))
     shown = known.shown(Masker(settings))
     return Reidentification(
-        rates,
+        {name: known.attack(one) for name, one in evidence.items()},
+        known.shuffled(evidence[settings.style], shown),
         emotion_alone=known.emotion_alone(known.emotions),
         emoji_alone=known.emotion_alone(shown),
         people=int(known.people.max()) + 1,
