@@ -57,6 +57,15 @@ def test_a_jolt_is_told_with_its_shift(astronaut, x, y, light):
     assert still == Change(is_calm=True)
 
 
+@pytest.mark.parametrize("size", [(1920, 1080), (2591, 1943)])
+def test_a_large_frame_is_judged_as_a_small_one(astronaut, size):
+    scene = cv2.resize(astronaut, (960, 960))
+    views = (scene[200:680, 150:790], scene[200:680, 60:700], gradient())
+    changed = changes(*(cv2.resize(view, size) for view in views))
+    assert [change.is_cut for change in changed] == [False, False, True]
+    assert changed[1].x == pytest.approx(90 * size[0] / 640, rel=0.06) and abs(changed[1].y) < 0.01 * size[1]
+
+
 def test_what_moves_before_a_still_camera_is_no_jolt(astronaut):
     board = astronaut.copy()
     board[:, 100:300] = np.where(np.arange(512) // 12 % 2, 90, 160)[:, None, None]

@@ -16,6 +16,7 @@ CALM = 0.99
 # A jolt is looked for below this correlation, in pictures of this size; smaller moves are left to the tracks.
 STILL = 0.9
 JOLT_SIZE = (64, 48)
+HALVED = 16  # times its size from which on a frame is halved first
 JOLT = 0.06  # the least shift, as a fraction of the frame's longer side, that is one
 # It is one when what both frames show, at least so much of them, is that much alike after the shift.
 OVERLAP = 0.4
@@ -44,8 +45,7 @@ class SceneChanges:
 
     def next(self, frame: np.ndarray) -> Change:
         """How ``frame`` (uint8 H x W x 3 BGR) differs from the frame before; not at all for the first."""
-        grey = cv2.cvtColor(cv2.resize(frame, JOLT_SIZE, interpolation=cv2.INTER_AREA), cv2.COLOR_BGR2GRAY)
-        current = grey.astype(np.float32)
+        current = cv2.cvtColor(_shrunk(frame), cv2.COLOR_BGR2GRAY).astype(np.float32)
         former, self._former = self._former, current
         if former is None:
             return Change()
@@ -74,6 +74,18 @@ class SceneChanges:
         before = former[max(0, -y) : height - max(0, y), max(0, -x) : width - max(0, x)]
         after = current[max(0, y) : height - max(0, -y), max(0, x) : width - max(0, -x)]
         return np.array(shift) if _correlation(before, after) >= FITTING else None
+
+
+def _shrunk(frame: np.ndarray) -> np.ndarray:
+    """``frame`` in ``JOLT_SIZE``, each pixel the mean of those that it stands for.
+
+    OpenCV halves a large picture many times as fast as it shrinks it by another factor.
+    """
+    height, width = frame.shape[:2]
+    while min(width / JOLT_SIZE[0], height / JOLT_SIZE[1]) >= HALVED:
+        width, height = width // 2, height // 2
+        frame = cv2.resize(frame[: 2 * height, : 2 * width], (width, height), interpolation=cv2.INTER_AREA)
+    return cv2.resize(frame, JOLT_SIZE, interpolation=cv2.INTER_AREA)
 
 
 def _correlation(first: np.ndarray, second: np.ndarray) -> float:
