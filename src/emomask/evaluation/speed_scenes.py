@@ -10,6 +10,7 @@ import numpy as np
 from emomask.errors import SettingsError, SourceError
 from emomask.faces import Box
 from emomask.media import demo_clip
+from emomask.media.address import CAMERA, STREAM, parse_address
 from emomask.media.source_settings import SourceSettings
 from emomask.media.sources import open_source
 
@@ -50,10 +51,16 @@ def demo_frames(width: int, height: int, first: int, count: int) -> Iterator[Tup
 
 
 def source_frames(source: str, width: int, height: int, count: int) -> Iterator[np.ndarray]:
-    """The first ``count`` frames of any source (see ``SourceSettings``), or all if it has fewer, fitted.
+    """The first ``count`` frames of a video file, a folder or the demo clip, or all if it has fewer, fitted.
 
-    Raises SourceError as ``open_source`` does.
+    Raises SettingsError for a camera or a stream, SourceError as ``open_source`` does.
     """
+    address = parse_address(source)
+    if address.kind in (CAMERA, STREAM):
+        raise SettingsError(
+            "Speed is measured on a video file or a folder of images: frames of %s would have to be stored for it."
+            % address.shown
+        )
     with open_source(SourceSettings(source=source)) as opened:
         for captured in itertools.islice(iter(opened.read, None), count):
             yield _fitted(captured.image, width, height)[0]
