@@ -18,7 +18,6 @@ from emomask.nodes.messages import array_to_image
 
 OK, WARN, ERROR, STALE = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR, DiagnosticStatus.STALE
 DEADLINE = 30.0
-RATE = 5.0  # frames/s that are sent: a slow machine masks more than half of them, too, as OK demands
 
 
 class DiagnosticsTest(unittest.TestCase):
@@ -60,7 +59,7 @@ class DiagnosticsTest(unittest.TestCase):
             raise AssertionError("%s; the last: %s" % (error, self.statuses.get(name))) from None
         return {value.key: value.value for value in status.values}
 
-    def feeding(self, probe, message, rate=RATE):
+    def feeding(self, probe, message, rate=20.0):
         """Send ``message`` with current stamps until the test ends, or what this returns is set."""
         ended = threading.Event()
 
@@ -76,7 +75,7 @@ class DiagnosticsTest(unittest.TestCase):
         return ended
 
     def test_the_listener(self):
-        self.start("listener", "_lookahead:=0")  # frames come too slowly to wait for three more
+        self.start("listener")
         self.await_status("masking", STALE, "nobody publishes it")
         values = self.await_status("models", OK)
         self.assertEqual(values["device"], "auto")
@@ -89,8 +88,8 @@ class DiagnosticsTest(unittest.TestCase):
         ended = self.feeding(probe, array_to_image(self.frame, Header()))
         time.sleep(11)  # what came before, with stamps of long ago, is then forgotten
         values = self.await_status("masking", OK, "frames/s")
-        self.assertAlmostEqual(float(values["frames received per second"]), RATE, delta=RATE / 4)
-        self.assertGreater(float(values["frames published per second"]), RATE / 2)
+        self.assertAlmostEqual(float(values["frames received per second"]), 20, delta=5)
+        self.assertGreater(float(values["frames published per second"]), 5)
         self.assertEqual((values["faces now"], values["frames failed"], values["style"]), ("1", "0", "emoji"))
         self.assertLess(float(values["arrival to publishing, median (ms)"]), 1000)
         self.assertLess(float(values["stamp to publishing, median (ms)"]), 1000)

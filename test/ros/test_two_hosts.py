@@ -23,9 +23,8 @@ from probe import astronaut_frame, wait_until
 
 RATE = 30  # frames/s of the source
 SECONDS = 10.0
-# What the cable must carry, and what must come out masked when all share a machine that other tests keep busy: how fast
-# it is otherwise is not asked here. The figures are printed.
-CARRIED, MASKED = 0.6 * RATE, 0.1 * RATE
+# What the cable must carry, and what must come out masked when all share a busy machine. The figures are printed.
+CARRIED, MASKED = 0.6 * RATE, 0.2 * RATE
 MASTER_PORT = 11711
 COUNTER = roslib.packages.find_node("emomask", "frame_counter.py")[0]
 
