@@ -39,6 +39,10 @@ class RecorderTest(unittest.TestCase):
         cls.faces = rospy.Publisher("faces", Faces, queue_size=10)
 
     def setUp(self):
+        # One that has ended counts as connected for up to a second more.
+        wait_until(
+            lambda: not (self.image.get_num_connections() or self.faces.get_num_connections()), "no former recorder"
+        )
         self.folder = Path(tempfile.mkdtemp())
         self.addCleanup(shutil.rmtree, str(self.folder))
         self.path = self.folder / "masked.mp4"
