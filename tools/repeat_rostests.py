@@ -21,7 +21,7 @@ from count_cases import count_cases, in_words
 
 ROOT = Path(__file__).resolve().parents[1]
 LONGEST = 600.0  # seconds of one run
-ALONE = {"two_hosts"}  # measures the rate that two cores give: never beside another test
+ALONE = {"overload", "two_hosts"}  # measure what two cores give, and whether that lasts: never beside another test
 
 
 def main() -> int:
