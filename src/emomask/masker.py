@@ -45,8 +45,7 @@ class Masker:
     ``settings``: see ``Settings``. Loads every network at once, so that nothing can fail later for want of a file.
     Raises ModelError when one of them is missing or damaged. An instance keeps the tracks of one stream and is not
     meant for several threads at a time. ``perceiver``, ``cover``: ready ones for these settings, which several
-    instances may share; the settings' own when they are None. ``may_rest``: whether frames of a stream need not be
-    looked at while the picture is calm, which saves time and loses hardly anything.
+    instances may share; the settings' own when they are None.
 
     Attributes
     ----------
@@ -59,13 +58,11 @@ class Masker:
         settings: Optional[Settings] = None,
         perceiver: Optional[Perceiver] = None,
         cover: Optional[Cover] = None,
-        may_rest: bool = True,
     ):
         self.settings = settings or Settings()
         self.cover = cover or Cover(self.settings)
         self._perceiver = perceiver or Perceiver(self.settings)
         self._selection = self.settings.selection()
-        self._rests = may_rest
         self.reset()
 
     @property
@@ -133,7 +130,7 @@ class Masker:
         """
         try:
             _check(frame, time)
-            return self._sought(frame, time, self._may_rest)
+            return self._sought(frame, time, may_rest=True)
         except Exception as error:
             return Sought(frame, time, error=error)
 
@@ -160,16 +157,16 @@ class Masker:
         except Exception as error:
             return _Glimpse(sought.frame, Sight(sought.time, [], is_look=False), error)
 
-    @property
-    def _may_rest(self) -> bool:
-        """Whether a frame of a stream may go without a look.
+    def _may_rest(self, change: Change) -> bool:
+        """Whether the next frame of a stream, which changes so, may go without a look.
 
         Not when faces are to be sought with more care than usual, nor when they would be forgotten meanwhile.
         """
         settings = self.settings
+        is_wanted = {"calm": change.is_calm, "always": not change.is_jolt, "never": False}[settings.rests]
         is_remembered = settings.hold >= SURE_AFTER * REST_PERIOD
         is_usual = not (settings.detection_size or settings.thorough)
-        return self._rests and is_usual and is_remembered and settings.lookahead >= CLOSE_EVERY
+        return is_wanted and is_usual and is_remembered and settings.lookahead >= CLOSE_EVERY
 
     def _finished(self, waiting: "deque[_Glimpse]") -> Masked:
         """The result of the first of the frames that wait, which is taken from them."""
@@ -202,9 +199,10 @@ class Masker:
         return Masked(None, [], time, reason)
 
     def _sought(self, frame: np.ndarray, time: float, may_rest: bool = False) -> Sought:
-        """See ``seek``; ``may_rest``: whether it may go without a look. What the networks raise is in the result."""
+        """See ``seek``; ``may_rest``: whether later frames will tell of this one. What the networks raise is in it."""
         change = self._scene.next(frame)
-        return self._looked_at(frame, time, change, self._gaze.next(time, change.is_cut, may_rest and change.is_calm))
+        look = self._gaze.next(time, change.is_cut, may_rest and self._may_rest(change))
+        return self._looked_at(frame, time, change, look)
 
     def _looked_at(self, frame: np.ndarray, time: float, change: Change, look: Optional[Look]) -> Sought:
         try:

@@ -85,6 +85,7 @@ DETECTORS = ("centerface", "face_alignment")
 LANDMARKERS = ("fast", "face_alignment", "auto")
 STYLES = ("emoji", "blur", "pixelate", "solid")
 FAILURE_MODES = ("drop", "pixelate")
+RESTS = ("calm", "always", "never")
 SMALLEST_DETECTION_SIZE = 96  # pixels; in less even a face that fills the frame is missed
 EMOTION_NETWORKS = ("resnet42", "cnn42")
 DEVICES = ("auto", "cpu", "cuda")
@@ -169,6 +170,12 @@ class Settings(Validated):
     # 3: a tenth of a second at 30 frames/s. It mends half and more of what slips through without it (FDDB).
     lookahead: int = setting(
         3, "frames by which a stream's output waits so that a face is covered before it is found", low=0, high=60
+    )
+    rests: str = setting(
+        "calm",
+        "when every second frame of a live stream need not be looked at: while the camera stands still, always (unless "
+        "it is jolted: quicker, and a little more slips through), or never",
+        RESTS,
     )
     on_failure: str = setting(
         "drop", "what becomes of a frame that could not be masked: nothing, or the whole frame pixelated", FAILURE_MODES

@@ -193,14 +193,24 @@ def test_the_frame_after_one_that_failed_is_looked_at_closely(astronaut):
     assert failed.error and looks == [Look.CLOSE, None, Look.CLOSE, None]
 
 
-@pytest.mark.parametrize("careful", [{"lookahead": 2}, {"hold": 0.1}, {"detection_size": 320}])
+@pytest.mark.parametrize(
+    "careful", [{"rests": "never"}, {"lookahead": 2}, {"hold": 0.1}, {"detection_size": 320}, {"thorough": True}]
+)
 def test_every_frame_is_looked_at_when_settings_ask_for_it_or_a_face_would_be_forgotten(astronaut, careful):
     assert looks_at([astronaut] * 8, **careful) == 8
 
 
-def test_a_masker_that_has_time_looks_at_every_frame(astronaut):
-    masker = Masker(may_rest=False)
-    assert all(masker.seek(astronaut, index / 30).look for index in range(8))
+@pytest.mark.parametrize("careful", [{}, {"lookahead": 2}])
+def test_every_second_frame_may_rest_in_a_moving_stream_if_one_says_so(careful, astronaut):
+    moved = [np.roll(astronaut, 10 * index, axis=1) for index in range(9)]
+    assert looks_at(moved, rests="always", **careful) == (9 if careful else 5)
+
+
+def test_a_jolted_frame_is_looked_at_even_so(astronaut):
+    masker = Masker(Settings(rests="always"))
+    jolted = np.roll(astronaut, 60, axis=1)
+    sought = [masker.seek(frame, index / 30) for index, frame in enumerate([astronaut, jolted, jolted])]
+    assert sought[1].change.is_jolt and [one.look for one in sought] == [Look.CLOSE, Look.GLANCE, None]
 
 
 @pytest.mark.parametrize("failing", [0, 1, 3])

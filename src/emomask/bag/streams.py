@@ -146,7 +146,7 @@ def _work(job: Job, settings: Settings, turn, inbox, outbox) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()  # a parent that is killed cannot
     results = _Outgoing(outbox)
     try:
-        masker = Masker(settings, may_rest=False)
+        masker = Masker(settings.replace(rests="never"))
     except EmomaskError as error:
         results.put(error)
         results.close()

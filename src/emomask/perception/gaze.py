@@ -8,8 +8,8 @@ from typing import Optional
 # what only a close look finds is covered from the first frame on, too. A slow stream gets one as often as this.
 CLOSE_EVERY = 3  # frames
 CLOSE_PERIOD = 0.15  # seconds
-# While the picture as a whole hardly moves every second frame need not be looked at, if the one before was so shortly
-# before. What is there follows from the looks before and after it, so that the close look may come a frame later.
+# Every second frame may go without a look (``Settings.rests``), if the one before had one so shortly before. What is
+# there follows from the looks before and after it, so that the close look may come a frame later.
 REST_PERIOD = 0.07  # seconds
 # Pixels to which a frame is shrunk for it. A close look sees all of a VGA frame; a glance the half of its width, where
 # large faces, which fast motion takes far, are found as surely.
@@ -48,8 +48,8 @@ class Gaze:
     def next(self, time: float, is_cut: bool = False, may_rest: bool = False) -> Optional[Look]:
         """The look at the next frame, taken at ``time`` (seconds); None: it need not be looked at.
 
-        ``is_cut``: another scene begins with it. ``may_rest``: it hardly differs from the frame before, and
-        ``CLOSE_EVERY`` frames after it will be known before it is shown, so that it may go without a look.
+        ``is_cut``: another scene begins with it. ``may_rest``: it may go without a look, for ``CLOSE_EVERY`` frames
+        after it will be known before it is shown.
         """
         self._frames += 1
         is_late = is_cut or not 0 <= time - self._closely < CLOSE_PERIOD

@@ -35,6 +35,11 @@ class Change(NamedTuple):
     y: float = 0.0
     is_calm: bool = False
 
+    @property
+    def is_jolt(self) -> bool:
+        """Whether all of it moved."""
+        return bool(self.x or self.y)
+
 
 class SceneChanges:
     """Compares each frame of a stream with the one before, as small grey pictures, whatever their brightness."""
