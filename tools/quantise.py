@@ -26,6 +26,7 @@ from emomask.evaluation.detection import evaluate_detection
 from emomask.evaluation.detection_tables import detection_tables
 from emomask.perception import centerface
 from emomask.perception.emotion import emotion_crop
+from emomask.perception.gaze import Look
 from emomask.perception.geometry import crop_around
 from emomask.perception.onnx_network import OnnxNetwork, models_folder, read_model
 from emomask.perception.perceiver import Perceiver
@@ -81,7 +82,7 @@ def inputs(data, settings):
         frame = picture.image
         size = (352, 256) if frame.shape[1] > frame.shape[0] else (256, 352)
         batches["centerface"].append(cv2.dnn.blobFromImage(frame, 1.0, size, swapRB=True))
-        for face in perceiver.faces(frame, perceiver.detect(frame, settings.detection_threshold, is_picture=False)):
+        for face in perceiver.faces(frame, perceiver.detect(frame, settings.detection_threshold, Look.GLANCE)):
             crop = cv2.cvtColor(crop_around(face.landmarks).cut(frame, 112), cv2.COLOR_BGR2GRAY)
             batches["landmarks68"].append(crop[None, None].astype(np.float32))
             batches["resnet42"].append(emotion_crop(frame, face.landmarks)[None, None].astype(np.float32))
