@@ -15,6 +15,7 @@ from clips import write_clip
 from running_site import running_site
 
 from emomask.media.demo_clip import DemoClip, true_faces
+from emomask.web.jobs import RUNNING, Jobs
 from emomask.web.private_folder import PrivateFolder
 from emomask.web.video_worker import is_video
 
@@ -177,6 +178,18 @@ def test_what_is_no_video_fails_in_words_and_leaves_nothing(own_site, place, vid
     assert files(place) == []
     result = own_site.client.get("api/mask/video/%s/result" % told["job"])
     assert result.status_code == 409 and result.json()["error"] == told["error"]
+
+
+def test_a_video_has_failed_when_nothing_of_it_is_left_and_not_before(own_site, monkeypatch):
+    told_meanwhile, remove = [], Jobs._remove_files
+
+    def remove_files(jobs, job):
+        told_meanwhile.append(job.state)
+        remove(jobs, job)
+
+    monkeypatch.setattr(Jobs, "_remove_files", remove_files)
+    finished(own_site, posted(own_site, b"no video").json()["job"])
+    assert told_meanwhile == [RUNNING]
 
 
 def test_limits(place, video):

@@ -176,20 +176,23 @@ class Jobs:
                 await asyncio.get_running_loop().run_in_executor(self._thread, self._run, job)
             except Exception as error:  # the line goes on, whatever becomes of one video
                 log_fault(_log, "A video job failed", error)
-                job.state, job.error = FAILED, "Something went wrong here; nothing of the video is kept."
+                job.error = "Something went wrong here; nothing of the video is kept."
             finally:
-                with contextlib.suppress(OSError):
-                    (job.folder / "upload").unlink()
+                is_done = job.counts is not None and job.error is None
+                if is_done:
+                    with contextlib.suppress(OSError):
+                        (job.folder / "upload").unlink()
+                else:
+                    self._remove_files(job)
                 job.finished = time.monotonic()
+                job.state = DONE if is_done else FAILED  # nothing that must go is there any more when this is told
                 self._places.free(job.visitor)
                 if job.cancelled:
                     self._forget(job)
-                elif job.state == FAILED:
-                    self._remove_files(job)
                 self._make_room()
 
     def _run(self, job: Job) -> None:
-        """Mask the video of ``job`` in a process of its own; returns when it is done, or has failed."""
+        """Mask the video of ``job`` in a process of its own; returns when its ``counts`` or its ``error`` is set."""
         work = VideoJob(str(job.folder / "upload"), str(output_name(job.folder)), job.settings, self._seconds)
         process, ours = start_process(serve, work)
         deadline = time.monotonic() + max(_WORK_SECONDS, _WORK_FACTOR * self._seconds)
@@ -205,7 +208,6 @@ class Jobs:
             process.kill()
             process.join()
             ours.close()
-        job.state = FAILED if job.error else DONE
 
     def _make_room(self) -> None:
         """Let the oldest results go when there are many, so that those that nobody fetches do not fill the disk."""
