@@ -173,8 +173,8 @@ class Settings(Validated):
     )
     rests: str = setting(
         "calm",
-        "when every second frame of a live stream need not be looked at: while the camera stands still, always (unless "
-        "it is jolted: quicker, and a little more slips through), or never",
+        "when every second frame of a live stream need not be looked at: while the camera stands still (calm), "
+        "always but for jolts of it (quicker; a little more slips through), or never",
         RESTS,
     )
     on_failure: str = setting(
