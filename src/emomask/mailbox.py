@@ -57,9 +57,11 @@ class Mailbox:
 
 
 class Handover(Mailbox):
-    """Hands every item from one thread to another: whoever puts one waits until it is taken, or all is closed."""
+    """Hands every item from one thread to another, in the order in which they come: whoever puts one waits."""
 
-    def put(self, item: Any) -> None:
+    def put(self, item: Any, ahead: bool = False) -> None:
+        """Leave ``item`` (not None) once there is room for it, and wait until all are taken, unless ``ahead``."""
         with self._changed:
+            self._changed.wait_for(lambda: len(self._items) < self._capacity or self._closed)
             super().put(item)
-            self._changed.wait_for(lambda: not self._items or self._closed)
+            self._changed.wait_for(lambda: ahead or not self._items or self._closed)

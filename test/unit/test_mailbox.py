@@ -111,6 +111,37 @@ def test_a_handover_loses_nothing_and_whoever_puts_waits_until_it_is_taken():
     assert events == [0, 1, 2, 3] and handover.dropped == 0
 
 
+def test_whoever_is_ahead_goes_on_while_there_is_room_and_the_order_stays():
+    handover, events = Handover(3), []
+
+    def put():
+        for number in range(5):
+            handover.put(number, ahead=number != 4)
+            events.append(number)
+
+    putter = threading.Thread(target=put, daemon=True)
+    putter.start()
+    for number in range(5):
+        time.sleep(0.05)
+        assert events == list(range(min(4, number + 3)))
+        assert handover.take(30) == number
+    putter.join(30)
+    assert events == [0, 1, 2, 3, 4] and handover.dropped == 0
+
+
+def test_whoever_is_not_ahead_waits_for_those_before_as_well():
+    handover = Handover(3)
+    handover.put("first", ahead=True)
+    putter = threading.Thread(target=handover.put, args=["second"], daemon=True)
+    putter.start()
+    assert handover.take(30) == "first"
+    time.sleep(0.05)
+    assert putter.is_alive()
+    assert handover.take(30) == "second"
+    putter.join(30)
+    assert not putter.is_alive()
+
+
 def test_a_handover_that_is_closed_lets_go():
     handover = Handover()
     putter = threading.Thread(target=handover.put, args=["item"], daemon=True)

@@ -45,6 +45,10 @@ LOG_PERIOD = 5.0
 REPORT_PERIOD = 30.0
 # Seconds without a frame after which those that wait for it are published all the same.
 LULL = 0.25
+# A close look takes longer than a frame of 30 a second, and the looks after it less. So that neither thread waits for
+# the other, so many frames in which faces were sought may wait to be masked, unless the last of them came in more than
+# IN_TIME (seconds) ago: where the machine does not keep up at all, they would only become older.
+AHEAD, IN_TIME = 3, 0.1
 # Stamps that go back by more than this are a new recording; by less, frames that overtook each other.
 CLOCK_JUMP = 0.5
 
@@ -82,7 +86,7 @@ class ListenerSettings(Validated):
 class Listener:
     """Subscribes to ``image``; publishes ``image_masked``, ``image_masked/compressed`` and ``faces``.
 
-    Four threads share the work. The subscriber's own only puts the newest message into a mailbox, so that no frame
+    Four threads share the work. The subscriber's own only puts the newest message into a mailbox, so that no message
     ever waits in a queue or in the socket. The seeker decodes it and seeks the faces, while the worker masks and
     publishes the frames before, one after the other; whatever goes wrong with a frame, nothing of it is published that
     was not masked, and the next frame is taken. The watch logs, by the wall clock and at limited rates, what a user
@@ -103,7 +107,7 @@ class Listener:
         self._settings = settings
         self._also = also
         self._mailbox = Mailbox()
-        self._steps = Handover()
+        self._steps = Handover(AHEAD)
         self._errands = Errands()
         self._meter = Meter()
         self._closing = threading.Event()
@@ -167,7 +171,8 @@ class Listener:
             self._seeking_since = time.monotonic()
             step = self._step(arrival) if self._wanted() and arrival else _Step()
             self._seeking_since = None
-            self._steps.put(step)
+            is_in_time = step.arrival is not None and time.monotonic() - step.arrival.time < IN_TIME
+            self._steps.put(step, ahead=is_in_time)
 
     def _step(self, arrival: "_Arrival") -> "_Step":
         message = arrival.message
