@@ -11,8 +11,8 @@ WINDOW = 10.0  # seconds over which is counted: long enough for a few frames of 
 # Without a frame for so long a stream counts as broken off: four of the slowest cameras' frames (2 a second).
 SILENCE = 2.0
 # A frame that is published later than this after its stamp shows the past to whoever acts on it. Frames wait for those
-# of the lookahead and for one in work, never in a queue: with clocks in step it takes a much slower machine than two
-# cores, or a stamp that is not that of the grab.
+# of the lookahead and for those in work, and in no queue when they are old: with clocks in step it takes a much slower
+# machine than two cores, or a stamp that is not that of the grab.
 LATE = 1.0
 # A stamp may lie this far ahead: the clocks of two machines that are kept in step differ by less.
 AHEAD = 0.05
